@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/signature.h"
+
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+#include <sodium.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/format.h"
+
+namespace pawl {
+namespace {
+
+template <auto Function>
+struct Deleter {
+  template <class T>
+  void operator()(T* pointer) const {
+    Function(pointer);
+  }
+};
+using Pkey = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
+using Bio = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
+using MdContext = std::unique_ptr<EVP_MD_CTX, Deleter<EVP_MD_CTX_free>>;
+
+constexpr std::size_t kMaxPemBytes = 8192;  // RSA 16384 bits fits
+constexpr int kMinRsaBits = 2048;
+
+Pkey ParsePem(std::string_view pem) {
+  const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  return Pkey(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr));
+}
+
+Pkey ParseDer(ByteView der) {
+  const std::uint8_t* cursor = der.data();
+  return Pkey(d2i_PUBKEY(nullptr, &cursor, static_cast<long>(der.size())));
+}
+
+Bytes EncodeDer(const Pkey& key) {
+  std::uint8_t* raw = nullptr;
+  const int length = i2d_PUBKEY(key.get(), &raw);
+  if (length <= 0) return {};
+  Bytes der(raw, raw + length);
+  OPENSSL_free(raw);
+  return der;
+}
+
+bool IsP256(const Pkey& key) {
+  std::array<char, 64> group{};
+  std::size_t length = 0;
+  return EVP_PKEY_get_base_id(key.get()) == EVP_PKEY_EC &&
+         EVP_PKEY_get_group_name(key.get(), group.data(), group.size(), &length) == 1 &&
+         std::string_view(group.data(), length) == "prime256v1";
+}
+
+bool VerifyWithLibcrypto(SignatureScheme scheme, ByteView der, ByteView message, ByteView signature) {
+  const Pkey key = ParseDer(der);
+  const MdContext context(EVP_MD_CTX_new());
+  EVP_PKEY_CTX* pkey_context = nullptr;  // owned by `context`
+  if (!key || !context ||
+      EVP_DigestVerifyInit(context.get(), &pkey_context, EVP_sha256(), nullptr, key.get()) != 1) {
+    return false;
+  }
+  if (scheme == SignatureScheme::kRsassaPssSha256 &&
+      (EVP_PKEY_CTX_set_rsa_padding(pkey_context, RSA_PKCS1_PSS_PADDING) != 1 ||
+       EVP_PKEY_CTX_set_rsa_pss_saltlen(pkey_context, RSA_PSS_SALTLEN_AUTO) != 1)) {
+    return false;
+  }
+  return EVP_DigestVerify(context.get(), signature.data(), signature.size(), message.data(), message.size()) == 1;
+}
+
+}  // namespace
+
+Result<PublicKey> PublicKey::FromEd25519(ByteView raw) {
+  if (raw.size() != kEd25519PublicKeyBytes) {
+    return Fail(ErrorCode::kKeyInvalid, Format("expected an Ed25519 key of 32 bytes, found {}", raw.size()));
+  }
+  Bytes identity{static_cast<std::uint8_t>(SignatureScheme::kEd25519)};
+  identity.insert(identity.end(), raw.begin(), raw.end());
+  return PublicKey(SignatureScheme::kEd25519, std::move(identity));
+}
+
+Result<PublicKey> PublicKey::FromTuf(std::string_view keytype, std::string_view scheme,
+                                     std::string_view public_text) {
+  if (keytype == "ed25519" && scheme == "ed25519") {
+    auto raw = HexDecode(public_text);
+    if (!raw) return Fail(ErrorCode::kKeyInvalid, "expected an Ed25519 key as 64 lower-case hex digits");
+    return FromEd25519(*raw);
+  }
+  const bool ecdsa = (keytype == "ecdsa" || keytype == "ecdsa-sha2-nistp256") && scheme == "ecdsa-sha2-nistp256";
+  const bool rsa = keytype == "rsa" && scheme == "rsassa-pss-sha256";
+  if (!ecdsa && !rsa) {
+    return Fail(ErrorCode::kKeyInvalid, Format("unsupported key type '{}' with scheme '{}'", keytype, scheme));
+  }
+  if (public_text.size() > kMaxPemBytes) return Fail(ErrorCode::kKeyInvalid, "public key is too long");
+  const Pkey key = ParsePem(public_text);
+  if (!key) return Fail(ErrorCode::kKeyInvalid, "expected a PEM public key");
+  if (ecdsa && !IsP256(key)) return Fail(ErrorCode::kKeyInvalid, "expected a key on the curve P-256");
+  if (rsa && (EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_RSA || EVP_PKEY_get_bits(key.get()) < kMinRsaBits)) {
+    return Fail(ErrorCode::kKeyInvalid, "expected an RSA key of at least 2048 bits");
+  }
+  const SignatureScheme kind = ecdsa ? SignatureScheme::kEcdsaSha2Nistp256 : SignatureScheme::kRsassaPssSha256;
+  Bytes identity{static_cast<std::uint8_t>(kind)};
+  const Bytes der = EncodeDer(key);
+  identity.insert(identity.end(), der.begin(), der.end());
+  return PublicKey(kind, std::move(identity));
+}
+
+bool PublicKey::Verify(ByteView message, ByteView signature) const {
+  const ByteView material = ByteView(identity_).subspan(1);
+  if (scheme_ == SignatureScheme::kEd25519) {
+    return signature.size() == kEd25519SignatureBytes &&
+           crypto_sign_verify_detached(signature.data(), message.data(), message.size(), material.data()) == 0;
+  }
+  return !signature.empty() && VerifyWithLibcrypto(scheme_, material, message, signature);
+}
+
+Result<Ed25519Key> Ed25519Key::FromSeed(const SecretBuffer& seed) {
+  if (seed.size() != kEd25519SeedBytes) {
+    return Fail(ErrorCode::kKeyInvalid, Format("expected a seed of 32 bytes, found {}", seed.size()));
+  }
+  PAWL_TRY(InitCrypto());
+  SecretBuffer secret(crypto_sign_SECRETKEYBYTES);
+  Bytes public_key(kEd25519PublicKeyBytes);
+  crypto_sign_seed_keypair(public_key.data(), secret.span().data(), seed.view().data());
+  return Ed25519Key(std::move(secret), std::move(public_key));
+}
+
+Result<Ed25519Key> Ed25519Key::Generate() {
+  SecretBuffer seed(kEd25519SeedBytes);
+  RandomBytes(seed.span());
+  return FromSeed(seed);
+}
+
+Bytes Ed25519Key::Sign(ByteView message) const {
+  Bytes signature(kEd25519SignatureBytes);
+  crypto_sign_detached(signature.data(), nullptr, message.data(), message.size(), secret_.view().data());
+  return signature;
+}
+
+SecretBuffer Ed25519Key::Seed() const {
+  SecretBuffer seed(kEd25519SeedBytes);
+  std::ranges::copy(secret_.view().first(kEd25519SeedBytes), seed.span().data());
+  return seed;
+}
+
+}  // namespace pawl

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Public keys and signatures in the schemes that the TUF specification (1.0, section 4.2) names.
+// The algorithm always comes from the key, never from the signature (CVE-2015-9258).
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/secret.h"
+
+namespace pawl {
+
+enum class SignatureScheme : std::uint8_t { kEd25519, kEcdsaSha2Nistp256, kRsassaPssSha256 };
+
+inline constexpr std::size_t kEd25519PublicKeyBytes = 32;
+inline constexpr std::size_t kEd25519SignatureBytes = 64;
+inline constexpr std::size_t kEd25519SeedBytes = 32;
+
+class PublicKey {
+ public:
+  // Builds a key from the three texts of a TUF key object: keytype, scheme, keyval.public.
+  // ed25519: 64 lower-case hex digits. ecdsa (keytype "ecdsa" or "ecdsa-sha2-nistp256") and rsa: PEM SubjectPublicKeyInfo;
+  // RSA below 2048 bits and curves other than P-256 are refused.
+  // ERRORS: kKeyInvalid.
+  static Result<PublicKey> FromTuf(std::string_view keytype, std::string_view scheme,
+                                   std::string_view public_text);
+  // REQUIRES: `raw` has 32 bytes.
+  static Result<PublicKey> FromEd25519(ByteView raw);
+
+  // True when `signature` (raw 64 bytes for Ed25519, DER for ECDSA, big-endian for RSA) over `message` is valid.
+  // Never an error: a malformed signature is simply not valid.
+  bool Verify(ByteView message, ByteView signature) const;
+
+  // The decoded key material with its scheme: equal for the same key in any spelling. Thresholds count distinct identities,
+  // never key ids (GHSA-3633-5h82-39pq).
+  const Bytes& identity() const { return identity_; }
+  SignatureScheme scheme() const { return scheme_; }
+
+ private:
+  PublicKey(SignatureScheme scheme, Bytes identity) : scheme_(scheme), identity_(std::move(identity)) {}
+  SignatureScheme scheme_;
+  Bytes identity_;  // one scheme byte, then raw Ed25519 key or DER SubjectPublicKeyInfo
+};
+
+// An Ed25519 signing key. The secret stays in guarded memory.
+class Ed25519Key {
+ public:
+  // ERRORS: kKeyInvalid when `seed` is not 32 bytes.
+  static Result<Ed25519Key> FromSeed(const SecretBuffer& seed);
+  // From the system's random source.
+  static Result<Ed25519Key> Generate();
+
+  Bytes Sign(ByteView message) const;  // 64 bytes, deterministic (RFC 8032)
+  const Bytes& public_key() const { return public_key_; }
+  // A copy of the 32-byte seed, for sealing into a key file.
+  SecretBuffer Seed() const;
+
+ private:
+  Ed25519Key(SecretBuffer secret, Bytes public_key)
+      : secret_(std::move(secret)), public_key_(std::move(public_key)) {}
+  SecretBuffer secret_;  // libsodium's 64-byte form
+  Bytes public_key_;
+};
+
+}  // namespace pawl

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+# Everything from Debian packages; docs/dependencies.md says why each is here. Nothing is downloaded at configure time.
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenSSL 3 REQUIRED COMPONENTS Crypto)
+find_package(CURL REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(fmt 9 REQUIRED)
+find_package(spdlog REQUIRED)
+pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
+pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
+
+find_library(PAWL_DIVSUFSORT divsufsort REQUIRED)
+find_library(PAWL_DIVSUFSORT64 divsufsort64 REQUIRED)
+add_library(pawl_divsufsort INTERFACE)
+target_link_libraries(pawl_divsufsort INTERFACE ${PAWL_DIVSUFSORT} ${PAWL_DIVSUFSORT64})

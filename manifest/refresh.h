@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The TUF client workflow (TUF specification 1.0, section 5) over two small ports. All trust decisions are in trusted_set.h and
+// verify_role.h (pure); here they are put in order, fed and their results kept.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "base/time.h"
+
+namespace pawl::manifest {
+
+// Where metadata and targets come from: the network, a folder, memory. `name` is relative and percent-encoded where needed,
+// as "metadata/2.root.json" or "targets/orders/group/<sha256>.lab.json".
+class Fetcher {
+ public:
+  virtual ~Fetcher() = default;
+  // At most `max_bytes`, enforced while receiving. ERRORS: kNotFound, other E04xx, kTransferTooLarge.
+  virtual Result<Bytes> Fetch(std::string_view name, std::uint64_t max_bytes) = 0;
+};
+
+// Where trusted metadata is kept, byte for byte as received. `name` is a role name ("root", "releases-gateway"); the store encodes it.
+class MetadataStore {
+ public:
+  virtual ~MetadataStore() = default;
+  virtual Result<std::optional<Bytes>> Load(std::string_view name) = 0;  // absent: empty
+  virtual Status Save(std::string_view name, ByteView bytes) = 0;        // durable when it returns
+  virtual Status Remove(std::string_view name) = 0;                      // absent is fine
+};
+
+// Caps in bytes and counts; configurable upward, never off (trust.md).
+struct MetadataLimits {
+  std::uint64_t root_bytes = 64 * 1024;
+  std::uint64_t timestamp_bytes = 16 * 1024;
+  std::uint64_t snapshot_bytes = 256 * 1024;
+  std::uint64_t targets_bytes = 512 * 1024;  // each targets role
+  std::uint32_t roots_per_run = 1024;        // later ones in the next run
+  std::uint32_t delegated_roles = 64;        // visited in one search
+  std::uint32_t delegation_depth = 8;
+};
+
+// A target that somebody entitled has named.
+struct TrustedTarget {
+  std::string path;
+  std::uint64_t length = 0;
+  std::optional<Sha256Digest> sha256;
+  std::optional<Bytes> sha512;
+  Json custom;                      // null when absent
+  std::vector<std::string> roles;   // the chain that led here: {"targets", "releases-gateway"}
+  Sha256Digest role_keyset;         // identity of the key set of the role that lists it (order counters are bound to it)
+};
+
+struct RefreshResult {
+  std::uint64_t root_version = 0;
+  std::uint64_t timestamp_version = 0;
+  std::uint64_t snapshot_version = 0;
+  std::uint64_t targets_version = 0;
+  UtcTime timestamp_expires;
+  std::optional<UtcTime> issued;       // x-issued of the verified timestamp
+  Sha256Digest timestamp_keyset;       // identity of the key set that signs timestamps now
+  bool changed = false;                // something new was stored
+};
+
+class TufClient {
+ public:
+  // `embedded_root` is the root of trust inside the running image. It is used when the store has none (or an older or unreadable
+  // one that the embedded one supersedes). `now` is the effective time, fixed for the whole life of this object (one run).
+  // ERRORS: kRootMissing, kMetadataMalformed for a bad embedded root.
+  static Result<TufClient> Open(MetadataStore& store, ByteView embedded_root, UtcTime now, const MetadataLimits& limits = {});
+
+  TufClient(TufClient&&) noexcept;
+  TufClient& operator=(TufClient&&) noexcept;
+  ~TufClient();
+
+  // The whole workflow root → timestamp → snapshot → targets. ERRORS: E02xx, E04xx, E05xx; what was verified before stays stored.
+  Result<RefreshResult> Refresh(Fetcher& fetcher);
+
+  // The same from the store alone (no network): what a finished refresh left behind, verified again from the embedded root up at the
+  // effective time. ERRORS: as Refresh; kMetadataMissing when never refreshed.
+  Result<RefreshResult> LoadStored();
+
+  // Searches the delegations pre-order depth-first (section 5.6.7). Roles not yet stored are fetched; with a null fetcher only stored ones are used.
+  // REQUIRES: Refresh or LoadStored succeeded. ERRORS: kTargetMissing when no entitled role lists it; E02xx when a role on the way fails.
+  Result<TrustedTarget> FindTarget(std::string_view path, Fetcher* fetcher);
+
+  // Fetches a target's bytes and checks length and every hash. `max_bytes` caps what the caller is ready to hold.
+  // ERRORS: kMetadataHashMismatch, kTransferTooLarge, E04xx.
+  Result<Bytes> FetchTarget(const TrustedTarget& target, Fetcher& fetcher, std::uint64_t max_bytes) const;
+  // The same check on bytes that are already here.
+  static Status CheckTarget(const TrustedTarget& target, ByteView bytes);
+
+  // Trusted targets of one delegated role (for listings). REQUIRES: as FindTarget; the role is loaded by the search of `prefix_path`.
+  Result<std::vector<TrustedTarget>> ListTargets(std::string_view role_name, Fetcher* fetcher);
+
+ private:
+  struct Impl;
+  explicit TufClient(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pawl::manifest
