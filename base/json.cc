@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/json.h"
 
-#include <set>
 #include <vector>
 
 #include "base/format.h"
