@@ -92,6 +92,9 @@ def _device_nodes(root, loops):
         os.symlink(target, os.path.join(dev, name))
     os.mkdir(os.path.join(dev, "shm"))
     mount("tmpfs", os.path.join(dev, "shm"), "tmpfs", MS_NOSUID | MS_NODEV)
+    if os.path.isdir("/dev/pts"):  # the caller's terminal keeps its name
+        os.mkdir(os.path.join(dev, "pts"))
+        mount("/dev/pts", os.path.join(dev, "pts"), None, MS_BIND)
     labels = os.path.join(dev, "disk", "by-partlabel")
     os.makedirs(labels)
     for name, node in loops.items():
