@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Whole-file work on containers, for `pawl-signer delta apply` and `delta show` and for the proof that
+// every new delta gets. ApplyContainer runs exactly the device's decoder.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "delta/apply/chunks.h"
+#include "delta/apply/head.h"
+
+namespace pawl::delta {
+
+// What a device may spend on decoding (shared/design/device.md gives the agent's total).
+inline constexpr std::uint64_t kDefaultDecoderMemory = 8ULL << 20;
+
+struct ApplyOptions {
+  std::uint64_t memory_limit = kDefaultDecoderMemory;  // bytes, for the decoder
+  ProgressFunction progress;                           // of target bytes; may be empty
+};
+
+// Applies the container at `container_path` to `source_path` (empty optional for a full container)
+// and writes `target_path`. The source's and the target's SHA-256 are compared with the head. The
+// target appears under its name only when complete and right; what was there before is replaced.
+// ERRORS: as ParseHead and DecodeFrame; kSourceMismatch; kImageDigestMismatch; kContainerMalformed when
+// the file ends early or goes on after its last frame; kIo, kNoSpace, kInputMissing.
+Status ApplyContainer(const std::optional<std::string>& source_path,
+                      const std::string& container_path, const std::string& target_path,
+                      const ApplyOptions& options = {});
+
+enum class StreamKind : std::uint8_t { kControl = 0, kDifference = 1, kLiteral = 2 };
+
+struct StreamReport {
+  CodecId codec = CodecId::kStored;
+  std::uint64_t plain_bytes = 0;
+  std::uint64_t coded_bytes = 0;
+};
+
+// Bytes of target by the operation that makes them, and the number of operations.
+struct OperationReport {
+  std::uint64_t zero_bytes = 0;
+  std::uint64_t literal_bytes = 0;
+  std::uint64_t copy_bytes = 0;
+  std::uint64_t add_bytes = 0;
+  std::uint64_t operations = 0;
+};
+
+struct FrameReport {
+  std::array<StreamReport, kStreamCount> streams;  // by StreamKind
+  OperationReport operations;
+};
+
+struct ContainerReport {
+  Head head;
+  std::uint64_t head_bytes = 0;
+  Sha256Digest head_sha256;
+  std::uint64_t file_bytes = 0;
+  std::vector<FrameReport> frames;  // one per head.frames
+  // Sums over all frames.
+  std::array<StreamReport, kStreamCount> streams;
+  OperationReport operations;
+};
+
+// Reads a container without its source: every payload's hash is checked, control streams are decoded,
+// nothing else. ERRORS: as ApplyContainer where they apply.
+Result<ContainerReport> Inspect(const std::string& container_path);
+
+// The same for a container held behind a reader.
+Result<ContainerReport> Inspect(RandomReader& container);
+
+}  // namespace pawl::delta

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delta/apply/decoder.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+#include "delta/apply/control_reader.h"
+#include "delta/apply/payload.h"
+#include "delta/apply/plain_stream.h"
+
+namespace pawl::delta {
+namespace {
+
+std::unexpected<Error> Malformed(const std::string& what) {
+  return Fail(ErrorCode::kContainerMalformed, what);
+}
+
+// Reads the source through one small read-ahead buffer: many operations read a few bytes each, mostly
+// forward, and a system call for each would dominate.
+class SourceBuffer {
+ public:
+  SourceBuffer(RandomReader* source, std::uint64_t source_bytes)
+      : source_(source), source_bytes_(source_bytes) {}
+
+  // REQUIRES: the range lies inside the source.
+  Status Read(std::uint64_t offset, ByteSpan out) {
+    if (out.size() >= kDirectBytes) return source_->ReadAt(offset, out);
+    if (offset < begin_ || offset + out.size() > begin_ + buffer_.size()) PAWL_TRY(Load(offset));
+    const auto from = static_cast<std::size_t>(offset - begin_);
+    std::copy_n(buffer_.begin() + static_cast<std::ptrdiff_t>(from), out.size(), out.begin());
+    return {};
+  }
+
+ private:
+  static constexpr std::size_t kDirectBytes = 16U << 10;
+  static constexpr std::size_t kBufferBytes = 64U << 10;
+
+  Status Load(std::uint64_t offset) {
+    begin_ = offset;
+    buffer_.resize(static_cast<std::size_t>(
+        std::min<std::uint64_t>(kBufferBytes, source_bytes_ - offset)));
+    Status status = source_->ReadAt(begin_, buffer_);
+    if (!status.has_value()) buffer_.clear();
+    return status;
+  }
+
+  RandomReader* source_;
+  std::uint64_t source_bytes_;
+  std::uint64_t begin_ = 0;
+  Bytes buffer_;
+};
+
+// Collects target bytes into chunks.
+class ChunkBuffer {
+ public:
+  ChunkBuffer(Bytes& buffer, std::uint64_t first_chunk, std::uint64_t target_bytes, ChunkSink& sink)
+      : buffer_(buffer), chunk_(first_chunk), left_(target_bytes), sink_(sink) {}
+
+  // Bytes of the frame that are still to be made.
+  std::uint64_t left() const { return left_; }
+
+  // The next at most `want` bytes, inside one chunk, to be filled by the caller. REQUIRES: want ≤ left().
+  ByteSpan Room(std::uint64_t want) {
+    const std::uint64_t room = std::min(kChunkBytes - filled_, want);
+    return ByteSpan(buffer_).subspan(filled_, static_cast<std::size_t>(room));
+  }
+  // Says that `count` bytes of Room are filled; hands out the chunk when that completes it.
+  Status Filled(std::size_t count) {
+    filled_ += count;
+    left_ -= count;
+    if (filled_ != kChunkBytes && left_ != 0) return {};
+    PAWL_TRY(sink_.Accept(chunk_, ByteView(buffer_).first(filled_)));
+    ++chunk_;
+    filled_ = 0;
+    return {};
+  }
+
+ private:
+  Bytes& buffer_;  // of kChunkBytes
+  std::uint64_t chunk_;
+  std::uint64_t left_;
+  std::size_t filled_ = 0;
+  ChunkSink& sink_;
+};
+
+// Adds bytes modulo 256. Written so that compilers vectorise it.
+void AddBytes(ByteSpan to, const std::uint8_t* what) {
+  for (std::size_t i = 0; i < to.size(); ++i) to[i] = static_cast<std::uint8_t>(to[i] + what[i]);
+}
+
+// The decoding of one frame.
+class FrameDecoder {
+ public:
+  FrameDecoder(ControlReader control, PlainStream difference, PlainStream literal,
+               SourceCursor cursor, SourceBuffer& source, ChunkBuffer& out)
+      : control_(std::move(control)),
+        difference_(std::move(difference)),
+        literal_(std::move(literal)),
+        cursor_(cursor),
+        source_(source),
+        out_(out) {}
+
+  Status Run() {
+    //= docs/container-format.md#C-18
+    while (!control_.done()) {
+      PAWL_ASSIGN_OR_RETURN(const Operation operation, control_.Next());
+      PAWL_TRY(Execute(operation));
+    }
+    if (out_.left() != 0) return Malformed("payload: the frame's target is not complete");
+    PAWL_TRY(control_.Finish());
+    PAWL_TRY(difference_.Finish());
+    return literal_.Finish();
+  }
+
+ private:
+  Status Execute(const Operation& operation) {
+    //= docs/container-format.md#C-17
+    if (operation.length > out_.left()) return Malformed("payload: more than the frame's target");
+    std::uint64_t from = 0;
+    if (ReadsSource(operation.kind)) {
+      PAWL_ASSIGN_OR_RETURN(from, cursor_.Advance(operation));
+    }
+    for (std::uint64_t done = 0; done < operation.length;) {
+      const ByteSpan room = out_.Room(operation.length - done);
+      PAWL_TRY(Make(operation.kind, from + done, room));
+      done += room.size();
+      PAWL_TRY(out_.Filled(room.size()));
+    }
+    return {};
+  }
+
+  Status Make(OperationKind kind, std::uint64_t from, ByteSpan room) {
+    switch (kind) {
+      case OperationKind::kZero:
+        std::ranges::fill(room, std::uint8_t{0});
+        return {};
+      case OperationKind::kLiteral:
+        return literal_.Read(room);
+      case OperationKind::kCopy:
+        return source_.Read(from, room);
+      case OperationKind::kAdd:
+        PAWL_TRY(source_.Read(from, room));
+        return Add(room);
+    }
+    return Malformed("payload: unknown operation");
+  }
+
+  Status Add(ByteSpan room) {
+    while (!room.empty()) {
+      const ByteSpan part = room.first(std::min(room.size(), addend_.size()));
+      PAWL_TRY(difference_.Read(ByteSpan(addend_).first(part.size())));
+      AddBytes(part, addend_.data());
+      room = room.subspan(part.size());
+    }
+    return {};
+  }
+
+  ControlReader control_;
+  PlainStream difference_;
+  PlainStream literal_;
+  SourceCursor cursor_;
+  SourceBuffer& source_;
+  ChunkBuffer& out_;
+  std::array<std::uint8_t, 16U << 10> addend_{};
+};
+
+}  // namespace
+
+class Decoder::Impl {
+ public:
+  Impl(const Head& head, RandomReader* source, std::uint64_t memory_limit)
+      : head_(head),
+        source_bytes_(head.source ? std::optional(head.source->bytes) : std::nullopt),
+        source_(source, source_bytes_.value_or(0)),
+        memory_limit_(std::min(memory_limit, head.memory_bytes)),
+        chunk_(static_cast<std::size_t>(kChunkBytes)) {}
+
+  Status DecodeFrame(std::size_t index, ByteView payload, ChunkSink& sink) {
+    PAWL_TRY(CheckPayload(index, payload));
+    PAWL_ASSIGN_OR_RETURN(const PayloadStreams streams, SplitPayload(head_, index, payload));
+    PAWL_ASSIGN_OR_RETURN(PlainStream control, PlainStream::Open(streams[0]));
+    PAWL_ASSIGN_OR_RETURN(PlainStream difference, PlainStream::Open(streams[1]));
+    PAWL_ASSIGN_OR_RETURN(PlainStream literal, PlainStream::Open(streams[2]));
+    //= docs/container-format.md#C-24
+    const std::uint64_t memory = kDecoderBaseBytes + control.memory_bytes() +
+                                 difference.memory_bytes() + literal.memory_bytes();
+    if (memory > memory_limit_) {
+      return Fail(ErrorCode::kMemoryLimit, "the frame needs " + std::to_string(memory) +
+                                               " bytes of memory, allowed are " +
+                                               std::to_string(memory_limit_));
+    }
+    ChunkBuffer out(chunk_, head_.frames[index].first_chunk, head_.FrameTargetBytes(index), sink);
+    FrameDecoder frame(ControlReader(std::move(control)), std::move(difference), std::move(literal),
+                       SourceCursor(source_bytes_), source_, out);
+    return frame.Run();
+  }
+
+ private:
+  // Nothing looks inside a payload before this.
+  Status CheckPayload(std::size_t index, ByteView payload) const {
+    if (index >= head_.frames.size()) {
+      return Fail(ErrorCode::kUnknownName, "no frame " + std::to_string(index));
+    }
+    const Frame& frame = head_.frames[index];
+    if (payload.size() != frame.payload_bytes) {
+      return Fail(ErrorCode::kPayloadLength, "expected " + std::to_string(frame.payload_bytes) +
+                                                 " bytes, found " + std::to_string(payload.size()));
+    }
+    //= docs/container-format.md#C-04
+    if (const Sha256Digest found = HashSha256(payload); found != frame.payload_sha256) {
+      return Fail(ErrorCode::kFrameHashMismatch,
+                  "expected sha256 " + frame.payload_sha256.Hex() + ", found " + found.Hex());
+    }
+    return {};
+  }
+
+  const Head& head_;
+  std::optional<std::uint64_t> source_bytes_;
+  SourceBuffer source_;
+  std::uint64_t memory_limit_;
+  Bytes chunk_;
+};
+
+Decoder::Decoder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Decoder::Decoder(Decoder&&) noexcept = default;
+Decoder& Decoder::operator=(Decoder&&) noexcept = default;
+Decoder::~Decoder() = default;
+
+Result<Decoder> Decoder::Create(const Head& head, RandomReader* source,
+                                std::uint64_t memory_limit) {
+  if (head.memory_bytes > memory_limit) {
+    return Fail(ErrorCode::kMemoryLimit, "the container needs " +
+                                             std::to_string(head.memory_bytes) +
+                                             " bytes of memory, allowed are " +
+                                             std::to_string(memory_limit));
+  }
+  if (head.source.has_value() != (source != nullptr)) {
+    return Fail(ErrorCode::kSourceMismatch, head.source.has_value()
+                                                ? "a delta needs its source"
+                                                : "a full container has no source");
+  }
+  if (source != nullptr && source->SizeBytes() < head.source->bytes) {
+    return Fail(ErrorCode::kSourceMismatch,
+                "the source has " + std::to_string(source->SizeBytes()) + " bytes, the head says " +
+                    std::to_string(head.source->bytes));
+  }
+  return Decoder(std::make_unique<Impl>(head, source, memory_limit));
+}
+
+Status Decoder::DecodeFrame(std::size_t index, ByteView payload, ChunkSink& sink) {
+  Status status = impl_->DecodeFrame(index, payload, sink);
+  if (status.has_value()) return status;
+  return FailIn("frame " + std::to_string(index), std::move(status).error());
+}
+
+}  // namespace pawl::delta

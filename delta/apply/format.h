@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Constants of the container format, as docs/container-format.md names them. Sizes in bytes.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/block_io.h"
+
+namespace pawl::delta {
+
+inline constexpr std::array<std::uint8_t, 8> kMagic = {'P', 'A', 'W', 'L', 'C', 'T', 'R', '\n'};
+inline constexpr std::uint16_t kFormatVersion = 1;
+
+// What precedes the codec table, and the sizes of table entries.
+inline constexpr std::size_t kHeadPrefixBytes = 16;  // magic, version, flags, head length
+inline constexpr std::size_t kHeadFixedBytes = 108;
+inline constexpr std::size_t kCodecEntryBytes = 8;
+inline constexpr std::size_t kFrameEntryBytes = 40;
+
+inline constexpr std::uint64_t kMaxHeadBytes = 4ULL << 20;   // about 100,000 frames
+inline constexpr std::uint64_t kMaxImageBytes = 1ULL << 40;  // 1 TiB: beyond any root image
+inline constexpr std::uint32_t kMaxCodecs = 8;
+inline constexpr std::uint32_t kMaxFrameChunks = 64;         // 64 MiB of target per frame
+inline constexpr std::uint64_t kMaxPayloadBytes = 2ULL << 20;  // the device holds one payload
+inline constexpr std::uint64_t kMaxControlBytes = 4ULL << 20;  // plain; bounds the work of a frame
+inline constexpr std::uint64_t kMaxMemoryBytes = 64ULL << 20;
+
+inline constexpr std::size_t kStreamCount = 3;
+inline constexpr std::size_t kStreamHeaderBytes = 9;
+inline constexpr std::size_t kPayloadHeaderBytes = kStreamCount * kStreamHeaderBytes;
+
+inline constexpr unsigned kMaxWindowLog = 20;  // zstd window of at most 1 MiB
+inline constexpr std::uint64_t kMaxWindowBytes = 1ULL << kMaxWindowLog;
+
+// The decoder's memory by formula, the same on every build: one chunk, its small buffers, and per
+// zstd stream the window plus the codec's tables and input block.
+inline constexpr std::uint64_t kDecoderBaseBytes = kChunkBytes + (256ULL << 10);
+inline constexpr std::uint64_t kZstdOverheadBytes = 512ULL << 10;
+
+}  // namespace pawl::delta

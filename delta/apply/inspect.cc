@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delta/apply/apply_container.h"
+#include "delta/apply/container_file.h"
+#include "delta/apply/control_reader.h"
+#include "delta/apply/payload.h"
+
+namespace pawl::delta {
+namespace {
+
+void Count(const Operation& operation, OperationReport& report) {
+  ++report.operations;
+  switch (operation.kind) {
+    case OperationKind::kZero:
+      report.zero_bytes += operation.length;
+      return;
+    case OperationKind::kLiteral:
+      report.literal_bytes += operation.length;
+      return;
+    case OperationKind::kCopy:
+      report.copy_bytes += operation.length;
+      return;
+    case OperationKind::kAdd:
+      report.add_bytes += operation.length;
+      return;
+  }
+}
+
+// REQUIRES: the payload's hash has been checked.
+Result<FrameReport> InspectFrame(const Head& head, std::size_t index, ByteView payload) {
+  PAWL_ASSIGN_OR_RETURN(const PayloadStreams streams, SplitPayload(head, index, payload));
+  FrameReport report;
+  for (std::size_t i = 0; i < kStreamCount; ++i) {
+    report.streams[i] = {streams[i].codec, streams[i].plain_bytes, streams[i].coded.size()};
+  }
+  PAWL_ASSIGN_OR_RETURN(PlainStream plain, PlainStream::Open(streams[0]));
+  ControlReader control(std::move(plain));
+  std::uint64_t left = head.FrameTargetBytes(index);
+  while (!control.done()) {
+    PAWL_ASSIGN_OR_RETURN(const Operation operation, control.Next());
+    if (operation.length > left) {
+      return Fail(ErrorCode::kContainerMalformed, "payload: more than the frame's target");
+    }
+    left -= operation.length;
+    Count(operation, report.operations);
+  }
+  PAWL_TRY(control.Finish());
+  return report;
+}
+
+void AddUp(const FrameReport& frame, ContainerReport& total) {
+  for (std::size_t i = 0; i < kStreamCount; ++i) {
+    if (frame.streams[i].codec != CodecId::kStored) total.streams[i].codec = frame.streams[i].codec;
+    total.streams[i].plain_bytes += frame.streams[i].plain_bytes;
+    total.streams[i].coded_bytes += frame.streams[i].coded_bytes;
+  }
+  total.operations.zero_bytes += frame.operations.zero_bytes;
+  total.operations.literal_bytes += frame.operations.literal_bytes;
+  total.operations.copy_bytes += frame.operations.copy_bytes;
+  total.operations.add_bytes += frame.operations.add_bytes;
+  total.operations.operations += frame.operations.operations;
+}
+
+}  // namespace
+
+Result<ContainerReport> Inspect(RandomReader& container) {
+  PAWL_ASSIGN_OR_RETURN(ContainerHead read, ReadContainerHead(container));
+  ContainerReport report;
+  report.head_bytes = read.head.HeadBytes();
+  report.head_sha256 = read.sha256;
+  report.file_bytes = container.SizeBytes();
+  Bytes payload;
+  for (std::size_t i = 0; i < read.head.frames.size(); ++i) {
+    const Frame& frame = read.head.frames[i];
+    payload.resize(frame.payload_bytes);
+    PAWL_TRY(container.ReadAt(frame.payload_offset, payload));
+    //= docs/container-format.md#C-04
+    if (HashSha256(payload) != frame.payload_sha256) {
+      return Fail(ErrorCode::kFrameHashMismatch, "frame " + std::to_string(i));
+    }
+    PAWL_ASSIGN_OR_RETURN(const FrameReport inspected, InspectFrame(read.head, i, payload));
+    AddUp(inspected, report);
+    report.frames.push_back(inspected);
+  }
+  report.head = std::move(read.head);
+  return report;
+}
+
+Result<ContainerReport> Inspect(const std::string& container_path) {
+  PAWL_ASSIGN_OR_RETURN(FileReader container, FileReader::Open(container_path));
+  return Inspect(container);
+}
+
+}  // namespace pawl::delta

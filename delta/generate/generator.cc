@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delta/generate/generator.h"
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "delta/generate/block_match.h"
+#include "delta/generate/frame_encoder.h"
+#include "delta/generate/frame_plan.h"
+#include "delta/generate/parallel.h"
+#include "delta/generate/similar_match.h"
+
+namespace pawl::delta {
+namespace {
+
+constexpr int kFastLevel = 9;
+constexpr int kBestLevel = 19;
+// Frames that wait to be written, per batch. Not a function of the number of threads: nothing that
+// shapes the result is.
+constexpr std::size_t kFramesPerBatch = 16;
+
+GenerateStatistics CountPieces(const Pieces& pieces, std::uint64_t target_bytes) {
+  GenerateStatistics counted;
+  counted.literal_bytes = target_bytes;
+  for (const Piece& piece : pieces) {
+    counted.literal_bytes -= piece.length;
+    switch (piece.kind) {
+      case PieceKind::kZero:
+        counted.zero_bytes += piece.length;
+        break;
+      case PieceKind::kBlock:
+        counted.block_match_bytes += piece.length;
+        break;
+      case PieceKind::kShifted:
+        counted.shifted_match_bytes += piece.length;
+        break;
+      case PieceKind::kSimilar:
+        counted.suffix_match_bytes += piece.length;
+        break;
+    }
+  }
+  return counted;
+}
+
+Status CheckInputs(const RandomReader* old_image, const RandomReader& new_image,
+                   const GenerateOptions& options) {
+  if (options.memory_bytes < kMinGenerateMemory) {
+    return Fail(ErrorCode::kMemoryLimit, "generating needs at least " +
+                                             std::to_string(kMinGenerateMemory >> 20) + " MiB");
+  }
+  if (new_image.SizeBytes() > kMaxImageBytes ||
+      (old_image != nullptr && old_image->SizeBytes() > kMaxImageBytes)) {
+    return Fail(ErrorCode::kInputInvalid, "image is larger than the format admits");
+  }
+  return {};
+}
+
+// Encodes the planned frames in parallel batches and passes them on in order.
+class FrameWriter {
+ public:
+  FrameWriter(const StreamBuilder& builder, const GenerateOptions& options, ContainerSink& sink,
+              ProgressCounter& progress)
+      : builder_(builder),
+        level_(options.effort == Effort::kBest ? kBestLevel : kFastLevel),
+        threads_(ThreadCount(options.threads)),
+        sink_(sink),
+        progress_(progress) {}
+
+  Status Write(const std::vector<Range>& frames, Head& head) {
+    for (std::size_t first = 0; first < frames.size(); first += kFramesPerBatch) {
+      const std::size_t count = std::min(kFramesPerBatch, frames.size() - first);
+      std::vector<std::vector<Part>> parts(count);
+      PAWL_TRY(ParallelFor(threads_, count, [&](std::size_t i) {
+        return EncodeRange(frames[first + i], parts[i]);
+      }));
+      for (const std::vector<Part>& range : parts) {
+        for (const Part& part : range) PAWL_TRY(Append(part, head));
+      }
+    }
+    return {};
+  }
+
+ private:
+  struct Part {
+    std::uint64_t chunks = 0;
+    EncodedFrame frame;
+  };
+
+  Result<EncodedFrame> EncodeStreams(Result<PlainStreams> streams) const {
+    if (!streams.has_value()) return std::unexpected(std::move(streams).error());
+    return StreamEncoder(level_).Encode(*streams);
+  }
+
+  // One frame, or several where one would be over the limits of the format.
+  Status EncodeRange(const Range& range, std::vector<Part>& parts) {
+    PAWL_ASSIGN_OR_RETURN(PlainStreams streams, builder_.Build(range));
+    const bool control_fits = streams.control.size() <= kMaxControlBytes;
+    if (control_fits) {
+      PAWL_ASSIGN_OR_RETURN(EncodedFrame frame, EncodeStreams(std::move(streams)));
+      if (frame.payload.size() <= kMaxPayloadBytes) {
+        parts.push_back({ChunkCount(range.length), std::move(frame)});
+        progress_.Add(range.length);
+        return {};
+      }
+    }
+    if (range.length <= kChunkBytes) {
+      PAWL_ASSIGN_OR_RETURN(EncodedFrame frame, EncodeStreams(builder_.BuildLiteral(range)));
+      parts.push_back({1, std::move(frame)});
+      progress_.Add(range.length);
+      return {};
+    }
+    const std::uint64_t half = ChunkCount(range.length) / 2 * kChunkBytes;
+    PAWL_TRY(EncodeRange({range.begin, half}, parts));
+    return EncodeRange({range.begin + half, range.length - half}, parts);
+  }
+
+  Status Append(const Part& part, Head& head) {
+    Frame frame;
+    frame.chunk_count = static_cast<std::uint32_t>(part.chunks);
+    frame.payload_bytes = static_cast<std::uint32_t>(part.frame.payload.size());
+    frame.payload_sha256 = HashSha256(part.frame.payload);
+    head.frames.push_back(frame);
+    head.memory_bytes = std::max(head.memory_bytes, part.frame.memory_bytes);
+    return sink_.AddPayload(part.frame.payload);
+  }
+
+  const StreamBuilder& builder_;
+  int level_;
+  unsigned threads_;
+  ContainerSink& sink_;
+  ProgressCounter& progress_;
+};
+
+}  // namespace
+
+Result<ContainerInfo> Generate(RandomReader* old_image, RandomReader& new_image, ContainerSink& sink,
+                               const GenerateOptions& options) {
+  PAWL_TRY(CheckInputs(old_image, new_image, options));
+  const std::uint64_t old_bytes = old_image != nullptr ? old_image->SizeBytes() : 0;
+  // Every phase passes once over the images: blocks, similar bytes, plan, frames.
+  ProgressCounter progress(options.progress, old_bytes + 4 * new_image.SizeBytes());
+
+  PAWL_ASSIGN_OR_RETURN(BlockMatches matches, MatchBlocks(old_image, new_image, progress));
+  if (old_image != nullptr) {
+    PAWL_TRY(MatchSimilar(*old_image, new_image, matches, options, progress));
+  }
+  ContainerInfo info;
+  if (old_image != nullptr) info.head.source = matches.source;
+  info.head.target = matches.target.whole;
+  info.head.memory_bytes = kDecoderBaseBytes;
+  info.head.codecs = {ZstdCodec()};
+  info.statistics = CountPieces(matches.pieces, info.head.target.bytes);
+  info.target_chunks = std::move(matches.target.chunks);
+
+  const StreamBuilder builder(old_image, new_image, matches.pieces);
+  PAWL_ASSIGN_OR_RETURN(const std::vector<Range> frames,
+                        PlanFrames(builder, info.head.target.bytes, old_image == nullptr,
+                                   ThreadCount(options.threads), progress));
+  FrameWriter writer(builder, options, sink, progress);
+  PAWL_TRY(writer.Write(frames, info.head));
+  PlaceFrames(info.head);
+  if (info.head.HeadBytes() > kMaxHeadBytes) {
+    return Fail(ErrorCode::kInputInvalid, "the image needs more frames than the format admits");
+  }
+  const Bytes head = EncodeHead(info.head);
+  info.head_bytes = head.size();
+  info.head_sha256 = HashSha256(head);
+  info.file_bytes = info.head.ContainerBytes();
+  PAWL_TRY(sink.Finish(head));
+  return info;
+}
+
+}  // namespace pawl::delta

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delta/generate/similar_match.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "delta/generate/old_text.h"
+#include "delta/generate/shift_match.h"
+#include "delta/generate/suffix_index.h"
+#include "delta/generate/suffix_match.h"
+#include "delta/generate/window_choice.h"
+
+namespace pawl::delta {
+namespace {
+
+constexpr std::uint64_t kUnitBytes = 4ULL << 20;  // of the new image per scan
+// Old bytes around an unmatched block that are sorted too: content that moved by less than this is found
+// although its block as such was matched elsewhere.
+constexpr std::uint64_t kMarginBytes = 4096;
+constexpr std::uint64_t kMaxWindow = 1ULL << 30;  // the sort's 32-bit positions
+constexpr std::uint64_t kMinGap = 16;             // shorter gaps stay literal
+
+// A run of unmatched new bytes.
+struct Unit {
+  Range range;
+  Pieces pieces;  // found in it, in order
+  std::size_t window = 0;
+};
+
+std::vector<Unit> CutIntoUnits(const Pieces& pieces, std::uint64_t target_bytes) {
+  std::vector<Unit> units;
+  for (const Range& gap : Gaps(pieces, target_bytes)) {
+    for (std::uint64_t at = gap.begin; at < gap.end(); at += kUnitBytes) {
+      units.push_back({{at, std::min(kUnitBytes, gap.end() - at)}, {}, 0});
+    }
+  }
+  return units;
+}
+
+// Joins lists of pieces that do not overlap.
+void Merge(Pieces& into, const Pieces& from) {
+  Pieces all;
+  all.reserve(into.size() + from.size());
+  std::ranges::merge(into, from, std::back_inserter(all), {}, &Piece::target, &Piece::target);
+  into = std::move(all);
+}
+
+bool HasSource(const Piece& piece) { return piece.kind != PieceKind::kZero; }
+
+class SimilarMatcher {
+ public:
+  SimilarMatcher(RandomReader& old_image, RandomReader& new_image, BlockMatches& matches,
+                 const GenerateOptions& options, ProgressCounter& progress)
+      : old_(old_image),
+        new_(new_image),
+        matches_(matches),
+        memory_bytes_(options.memory_bytes),
+        threads_(ThreadCount(options.threads)),
+        progress_(progress) {}
+
+  Status Run() {
+    units_ = CutIntoUnits(matches_.pieces, new_.SizeBytes());
+    progress_.Add(new_.SizeBytes() - UnitBytes());
+    PAWL_TRY(MatchShifted());
+    PAWL_TRY(PlanWindows());
+    for (std::size_t window = 0; window < windows_.size(); ++window) PAWL_TRY(ScanWindow(window));
+    CollectPieces();
+    return {};
+  }
+
+ private:
+  std::uint64_t UnitBytes() const {
+    std::uint64_t sum = 0;
+    for (const Unit& unit : units_) sum += unit.range.length;
+    return sum;
+  }
+
+  Result<Bytes> Read(const Range& range) const {
+    Bytes bytes(static_cast<std::size_t>(range.length));
+    PAWL_TRY(new_.ReadAt(range.begin, bytes));
+    return bytes;
+  }
+
+  Status MatchShifted() {
+    PAWL_ASSIGN_OR_RETURN(const ShiftIndex index, ShiftIndex::Build(old_));
+    return ParallelFor(threads_, units_.size(), [&](std::size_t i) -> Status {
+      Unit& unit = units_[i];
+      PAWL_ASSIGN_OR_RETURN(const Bytes text, Read(unit.range));
+      PAWL_ASSIGN_OR_RETURN(unit.pieces, index.Match(old_, unit.range.begin, text));
+      return {};
+    });
+  }
+
+  // Cuts the old text to what the memory bound lets sort at once, and gives each unit its window.
+  Status PlanWindows() {
+    const std::vector<Range> old_text =
+        Widen(matches_.old_unmatched, kMarginBytes, old_.SizeBytes());
+    const std::uint64_t limit =
+        std::min(kMaxWindow, memory_bytes_ * 3 / 4 / SuffixIndex::kBytesPerTextByte);
+    windows_ = CutIntoWindows(old_text, limit);
+    if (windows_.size() < 2) return {};
+    PAWL_ASSIGN_OR_RETURN(const WindowChoice choice, WindowChoice::Build(old_, windows_));
+    return ParallelFor(threads_, units_.size(), [&](std::size_t i) -> Status {
+      PAWL_ASSIGN_OR_RETURN(const Bytes text, Read(units_[i].range));
+      const Piece* before = PieceBefore(units_[i].range.begin);
+      const std::uint64_t near = before != nullptr ? before->source + before->length
+                                                   : units_[i].range.begin;
+      units_[i].window = choice.Choose(text, near);
+      return {};
+    });
+  }
+
+  Status ScanWindow(std::size_t window) {
+    PAWL_ASSIGN_OR_RETURN(const OldText old_text, OldText::Load(old_, windows_[window]));
+    PAWL_ASSIGN_OR_RETURN(const SuffixIndex index, SuffixIndex::Build(old_text.bytes()));
+    return ParallelFor(threads_, units_.size(), [&](std::size_t i) -> Status {
+      if (units_[i].window != window) return {};
+      PAWL_TRY(ScanUnit(old_text, index, units_[i]));
+      progress_.Add(units_[i].range.length);
+      return {};
+    });
+  }
+
+  // Scans what the shifted matches left of a unit.
+  Status ScanUnit(const OldText& old_text, const SuffixIndex& index, Unit& unit) {
+    PAWL_ASSIGN_OR_RETURN(const Bytes text, Read(unit.range));
+    Pieces found;
+    std::uint64_t at = unit.range.begin;
+    const Piece* before = PieceBefore(at);
+    for (std::size_t i = 0; i <= unit.pieces.size(); ++i) {
+      const bool last = i == unit.pieces.size();
+      const Piece* behind = last ? PieceAt(unit.range.end()) : &unit.pieces[i];
+      const std::uint64_t end = last ? unit.range.end() : behind->target;
+      if (end - at >= kMinGap) {
+        ScanTask task{ByteView(text).subspan(at - unit.range.begin, end - at), at, {}, {}};
+        if (before != nullptr) task.source_before = before->source + before->length;
+        if (behind != nullptr) task.source_behind = behind->source;
+        const Pieces pieces = ScanSimilar(old_text, index, task);
+        found.insert(found.end(), pieces.begin(), pieces.end());
+      }
+      if (!last) at = behind->target + behind->length;
+      before = behind;
+    }
+    Merge(unit.pieces, found);
+    return {};
+  }
+
+  // The block match that ends or begins at a place of the target; null when there is none.
+  const Piece* PieceBefore(std::uint64_t target) const {
+    const auto next = std::ranges::lower_bound(matches_.pieces, target, {}, &Piece::target);
+    if (next == matches_.pieces.begin()) return nullptr;
+    const Piece& piece = *(next - 1);
+    return piece.target + piece.length == target && HasSource(piece) ? &piece : nullptr;
+  }
+  const Piece* PieceAt(std::uint64_t target) const {
+    const auto piece = std::ranges::lower_bound(matches_.pieces, target, {}, &Piece::target);
+    if (piece == matches_.pieces.end() || piece->target != target) return nullptr;
+    return HasSource(*piece) ? &*piece : nullptr;
+  }
+
+  void CollectPieces() {
+    Pieces found;
+    for (const Unit& unit : units_) {
+      for (const Piece& piece : unit.pieces) AppendPiece(found, piece);
+    }
+    Merge(matches_.pieces, found);
+  }
+
+  RandomReader& old_;
+  RandomReader& new_;
+  BlockMatches& matches_;
+  std::uint64_t memory_bytes_;
+  unsigned threads_;
+  ProgressCounter& progress_;
+  std::vector<Unit> units_;
+  std::vector<std::vector<Range>> windows_;
+};
+
+}  // namespace
+
+Status MatchSimilar(RandomReader& old_image, RandomReader& new_image, BlockMatches& matches,
+                    const GenerateOptions& options, ProgressCounter& progress) {
+  return SimilarMatcher(old_image, new_image, matches, options, progress).Run();
+}
+
+}  // namespace pawl::delta
