@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+set(PAWL_INTEGRITY_MODEL_SOURCES
+  integrity/model/catalogue.cc
+  integrity/model/claims_reader.cc
+  integrity/model/claims_writer.cc
+  integrity/model/device_key.cc
+  integrity/model/jws.cc
+  integrity/model/judgement.cc
+  integrity/model/profile.cc
+  integrity/model/safe_text.cc
+  integrity/model/verify.cc)
+set(PAWL_CLIENT_INTEGRITY_SOURCES
+  integrity/accounts_probes.cc
+  integrity/boot_probes.cc
+  integrity/collector.cc
+  integrity/hardware_probes.cc
+  integrity/kernel_probes.cc
+  integrity/mounts.cc
+  integrity/self_probe.cc
+  integrity/slot_measurement.cc
+  integrity/statement_builder.cc
+  integrity/suid_probe.cc
+  integrity/sysroot.cc
+  integrity/system_probes.cc
+  integrity/update_probes.cc)
