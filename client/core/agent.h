@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The agent: drives the state machine of state.h over the ports. A resumable one-shot: every method may be killed at any time, and the
+// next call goes on from what the store and the bootloader say.
+//
+// Order rules, each obeyed at the line that cites it:
+//   O-1 data Sync before store Commit        O-2 store says Verified before ArmTrial        O-3 RaiseFloor only after Confirm
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "client/core/agent_state.h"
+#include "client/core/installer.h"
+#include "client/core/order_desk.h"
+#include "client/ports/broker.h"
+#include "client/ports/clock.h"
+#include "client/ports/health.h"
+#include "client/ports/http.h"
+#include "client/ports/key_vault.h"
+#include "client/ports/state_store.h"
+#include "manifest/refresh.h"
+#include "manifest/release.h"
+
+namespace pawl::client {
+
+struct AgentPorts {
+  Http& http;
+  manifest::Fetcher& fetcher;
+  manifest::MetadataStore& metadata;
+  Broker& broker;
+  SlotDevices& slots;
+  StateStore& store;
+  KeyVault& vault;
+  Health& health;
+  Clock& clock;
+};
+
+struct AgentSettings {
+  DeviceIdentity identity;
+  std::string channel;
+  manifest::ImageIdentity running;  // from the image that runs
+  Bytes embedded_root;
+  UtcTime now;                      // effective time of this run
+  InstallSettings install;
+  manifest::MetadataLimits limits;
+  bool confirm_requires_refresh = true;  // false only by the written offline policy
+  bool keep_below_floor_rescue = false;
+};
+
+// What a person wants to see while it happens.
+struct AgentObserver {
+  std::function<void(std::string_view step)> step;                              // "refreshing metadata"
+  std::function<void(std::uint64_t done, std::uint64_t total)> writing;         // bytes of target
+};
+
+struct UpdateOutcome {
+  enum class Kind : std::uint8_t { kNothingToDo, kArmed, kConfirmed, kOrderDone } kind = Kind::kNothingToDo;
+  std::string text;  // one or two sentences, with what to do next
+  std::vector<RefusedOrder> refused_orders;
+  std::optional<Error> why_nothing;  // the policy that said no, when there was an offer
+  std::uint64_t bytes_fetched = 0;
+  std::uint64_t bytes_full = 0;
+  std::uint64_t chunks_repaired = 0;
+};
+
+struct CheckOutcome {
+  std::optional<manifest::ReleaseManifest> offer;  // what the channel names now
+  std::optional<Error> why_not;                    // why it would not be installed
+  std::optional<AcceptedOrder> order;              // what would be obeyed first
+  std::vector<RefusedOrder> refused_orders;
+};
+
+class Agent {
+ public:
+  // Borrows everything. `settings` is copied.
+  Agent(const AgentPorts& ports, const AgentSettings& settings, const AgentObserver& observer)
+      : ports_(ports), settings_(settings), observer_(observer) {}
+
+  // Loads the store and lets the bootloader's facts speak. Called first by everything below. ERRORS: kNotProvisioned, kStoreCorrupt,
+  // kBootEnvInvalid.
+  Status Start();
+
+  // Refreshes, obeys orders, plans, streams, verifies, arms. Resumes what was under way. On a trial boot it runs the trial instead.
+  // ERRORS: any; what was reached stays reached.
+  Result<UpdateOutcome> Update();
+
+  // Is there anything to do? Changes nothing but metadata, time floor and the note of a refresh.
+  Result<CheckOutcome> Check();
+
+  // On a trial boot: refresh, health, confirm, raise the floor. ERRORS: kNoTrialRunning; kHealthCheckFailed, kHealthTimeout,
+  // kConfirmWithoutRefresh: then a reboot falls back.
+  Result<UpdateOutcome> Confirm();
+
+  // Readable after Start().
+  const AgentState& state() const { return state_; }
+  const BootFacts& boot_facts() const { return facts_; }
+  PolicyFacts Policy();
+  Status SaveState(const std::vector<HistoryEntry>& entries);
+  AgentState& mutable_state() { return state_; }
+
+ private:
+  struct Goal {
+    FoundRelease release;
+    Purpose purpose = Purpose::kChannel;
+    std::string order_id;
+    std::string order_reason;
+  };
+
+  Status NoteBoot();
+  Status ApplyEvent(Event event, const std::vector<HistoryEntry>& entries);
+  Status OnConfirmed(std::vector<HistoryEntry>& entries);
+  void OnRolledBack(std::vector<HistoryEntry>& entries);
+  Result<manifest::TufClient> Refresh();
+  Status ResolveRunningRelease(manifest::TufClient& tuf);
+  Result<std::optional<Goal>> ChooseGoal(manifest::TufClient& tuf, UpdateOutcome& outcome);
+  Result<std::optional<Goal>> GoalByOrder(AcceptedOrder order, UpdateOutcome& outcome);
+  Result<std::optional<Goal>> GoalByChannel(manifest::TufClient& tuf, UpdateOutcome& outcome);
+  void NoteRefusedOrders(const std::vector<RefusedOrder>& refused);
+  Status Plan(const Goal& goal);
+  Status Drive(Effect effect, UpdateOutcome& outcome);
+  Status WriteTarget(UpdateOutcome& outcome);
+  Status WriteComponent(const manifest::Component& component, UpdateOutcome& outcome);
+  Result<std::vector<Sha256Digest>> MeasureBooted(const std::string& component, std::uint64_t size_bytes);
+  Result<std::vector<Sha256Digest>> FetchChunkList(const manifest::ChunkListReference& reference, std::uint64_t image_size);
+  Result<Route> RouteFor(const manifest::Component& component);
+  Status RaiseFloor();
+  Error GiveUpOrRetry(Error why);
+  ReleaseReference CurrentRelease() const;
+  HistoryEntry Note(std::string event, std::string code, std::string text) const;
+  void Say(std::string_view step) const {
+    if (observer_.step) observer_.step(step);
+  }
+
+  AgentPorts ports_;
+  AgentSettings settings_;
+  AgentObserver observer_;
+  Json document_;
+  AgentState state_;
+  BootFacts facts_;
+};
+
+}  // namespace pawl::client

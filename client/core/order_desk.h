@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Finds the orders that concern this device and judges them. A missing, failed or expired order is never obeyed and never blocks
+// releases; it is reported. Source: trust.md, "Orders"; docs/manifest-format.md, part 4.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "client/core/agent_state.h"
+#include "client/core/planner.h"
+#include "client/core/release_finder.h"
+#include "manifest/order.h"
+#include "manifest/refresh.h"
+
+namespace pawl::client {
+
+struct DeviceIdentity {
+  std::string device_id;
+  std::string product;
+  std::string hardware;
+  std::vector<std::string> groups;
+};
+
+// An order that passed every check, not yet obeyed.
+struct AcceptedOrder {
+  std::string id;    // SHA-256 of its bytes, hex
+  std::string path;
+  std::string keyset;
+  manifest::Order order;
+  std::optional<FoundRelease> release;  // for rollback and install
+};
+
+// What was found at one path and why it is not obeyed. `id` is empty when the order itself could not be read.
+struct RefusedOrder {
+  std::string path;
+  std::string id;
+  Error why;
+};
+
+struct OrderFindings {
+  std::optional<AcceptedOrder> accepted;  // the first in the order device, groups
+  std::vector<RefusedOrder> refused;
+};
+
+// Looks at the paths of this device and its groups. `facts` is the policy of this device. Changes nothing.
+OrderFindings LookForOrders(manifest::TufClient& tuf, manifest::Fetcher& fetcher, const DeviceIdentity& identity, const AgentState& state,
+                            const PolicyFacts& facts, UtcTime now);
+
+// Notes that an order was accepted: its counter will not be obeyed again. To be committed together with what it starts.
+void RememberOrder(const AcceptedOrder& order, AgentState& state);
+
+}  // namespace pawl::client
