@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace pawl {
@@ -13,6 +14,12 @@ namespace pawl {
 template <class... Args>
 std::string Format(fmt::format_string<Args...> text, Args&&... args) {
   return fmt::format(text, std::forward<Args>(args)...);
+}
+
+// Join({"a", "b"}, ", ") → "a, b"
+template <class Range>
+std::string Join(const Range& items, std::string_view separator) {
+  return fmt::format("{}", fmt::join(items, separator));
 }
 
 }  // namespace pawl

@@ -23,14 +23,14 @@ ReleaseReference Agent::CurrentRelease() const {
   return {release.path, release.manifest_sha256, Bytes(manifest.begin(), manifest.end())};
 }
 
-PolicyFacts Agent::Policy() {
+Result<PolicyFacts> Agent::Policy() {
   PolicyFacts facts;
   facts.product = settings_.identity.product;
   facts.hardware = settings_.identity.hardware;
   facts.running_build = settings_.running.build;
   // Three independent memories of the floor; an attacker would have to roll back all of them.
-  facts.floor = std::max(state_.floor, settings_.running.epoch);
-  if (const auto burned = ports_.vault.ReadFloor()) facts.floor = std::max(facts.floor, *burned);
+  PAWL_ASSIGN_OR_RETURN(const std::uint64_t burned, ports_.vault.ReadFloor());
+  facts.floor = std::max({state_.floor, settings_.running.epoch, burned});
   facts.hold = state_.hold;
   facts.held_build = state_.held_build;
   facts.held_reason = state_.held_reason;

@@ -42,7 +42,7 @@ struct AgentPorts {
 };
 
 struct AgentSettings {
-  DeviceIdentity identity;
+  Addressee identity;
   std::string channel;
   manifest::ImageIdentity running;  // from the image that runs
   Bytes embedded_root;
@@ -100,7 +100,8 @@ class Agent {
   // Readable after Start().
   const AgentState& state() const { return state_; }
   const BootFacts& boot_facts() const { return facts_; }
-  PolicyFacts Policy();
+  // ERRORS: those of KeyVault::ReadFloor: a floor that cannot be read refuses everything.
+  Result<PolicyFacts> Policy();
   Status SaveState(const std::vector<HistoryEntry>& entries);
   AgentState& mutable_state() { return state_; }
 

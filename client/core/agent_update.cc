@@ -91,7 +91,8 @@ Result<std::optional<Agent::Goal>> Agent::GoalByChannel(manifest::TufClient& tuf
   }
   PAWL_ASSIGN_OR_RETURN(FoundRelease found, FetchRelease(tuf, ports_.fetcher, settings_.identity.product, rollout.release_path,
                                                          rollout.release_sha256));
-  if (auto allowed = CheckPolicy(found.manifest, Purpose::kChannel, Policy()); !allowed) {
+  PAWL_ASSIGN_OR_RETURN(const PolicyFacts policy, Policy());
+  if (auto allowed = CheckPolicy(found.manifest, Purpose::kChannel, policy); !allowed) {
     // Not newer, held or waiting are ordinary days; another product or hardware is somebody's mistake and an error.
     const ErrorCode code = allowed.error().code();
     const bool ordinary = code == ErrorCode::kBuildNotNewer || code == ErrorCode::kHeldBack;
@@ -103,7 +104,8 @@ Result<std::optional<Agent::Goal>> Agent::GoalByChannel(manifest::TufClient& tuf
 
 Result<std::optional<Agent::Goal>> Agent::ChooseGoal(manifest::TufClient& tuf, UpdateOutcome& outcome) {
   Say("looking for orders");
-  OrderFindings findings = LookForOrders(tuf, ports_.fetcher, settings_.identity, state_, Policy(), settings_.now);
+  PAWL_ASSIGN_OR_RETURN(const PolicyFacts policy, Policy());
+  OrderFindings findings = LookForOrders(tuf, ports_.fetcher, settings_.identity, state_, policy, settings_.now);
   NoteRefusedOrders(findings.refused);
   outcome.refused_orders = std::move(findings.refused);
   if (findings.accepted) return GoalByOrder(std::move(*findings.accepted), outcome);
@@ -115,7 +117,7 @@ Result<std::optional<Agent::Goal>> Agent::ChooseGoal(manifest::TufClient& tuf, U
     PAWL_ASSIGN_OR_RETURN(FoundRelease found, FetchRelease(tuf, ports_.fetcher, settings_.identity.product, update.release.path,
                                                            update.release.manifest_sha256));
     const Purpose purpose = found.manifest.build < settings_.running.build ? Purpose::kRollback : Purpose::kInstall;
-    PAWL_TRY(CheckPolicy(found.manifest, purpose, Policy()));
+    PAWL_TRY(CheckPolicy(found.manifest, purpose, policy));
     return Goal{std::move(found), purpose, update.order_id, update.order_reason};
   }
   return GoalByChannel(tuf, outcome);
@@ -241,7 +243,8 @@ Result<UpdateOutcome> Agent::Update() {
 Result<CheckOutcome> Agent::Check() {
   PAWL_ASSIGN_OR_RETURN(auto tuf, Refresh());
   CheckOutcome outcome;
-  OrderFindings findings = LookForOrders(tuf, ports_.fetcher, settings_.identity, state_, Policy(), settings_.now);
+  PAWL_ASSIGN_OR_RETURN(const PolicyFacts policy, Policy());
+  OrderFindings findings = LookForOrders(tuf, ports_.fetcher, settings_.identity, state_, policy, settings_.now);
   outcome.refused_orders = std::move(findings.refused);
   outcome.order = std::move(findings.accepted);
   auto rollout = FetchRollout(tuf, ports_.fetcher, settings_.identity.product, settings_.channel);
@@ -252,7 +255,7 @@ Result<CheckOutcome> Agent::Check() {
   PAWL_ASSIGN_OR_RETURN(FoundRelease found, FetchRelease(tuf, ports_.fetcher, settings_.identity.product, rollout->release_path,
                                                          rollout->release_sha256));
   auto judged = manifest::JudgeRollout(*rollout, settings_.identity.device_id, settings_.identity.groups, settings_.now);
-  if (judged) judged = CheckPolicy(found.manifest, Purpose::kChannel, Policy());
+  if (judged) judged = CheckPolicy(found.manifest, Purpose::kChannel, policy);
   if (!judged) outcome.why_not = std::move(judged).error();
   outcome.offer = std::move(found.manifest);
   return outcome;

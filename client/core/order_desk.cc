@@ -9,7 +9,7 @@ namespace {
 struct Desk {
   manifest::TufClient& tuf;
   manifest::Fetcher& fetcher;
-  const DeviceIdentity& identity;
+  const Addressee& identity;
   const AgentState& state;
   const PolicyFacts& facts;
   UtcTime now;
@@ -79,7 +79,7 @@ std::optional<std::expected<AcceptedOrder, RefusedOrder>> LookAt(const Desk& des
 
 }  // namespace
 
-OrderFindings LookForOrders(manifest::TufClient& tuf, manifest::Fetcher& fetcher, const DeviceIdentity& identity, const AgentState& state,
+OrderFindings LookForOrders(manifest::TufClient& tuf, manifest::Fetcher& fetcher, const Addressee& identity, const AgentState& state,
                             const PolicyFacts& facts, UtcTime now) {
   const Desk desk{tuf, fetcher, identity, state, facts, now};
   std::vector<std::string> paths{manifest::DeviceOrderPath(identity.device_id)};

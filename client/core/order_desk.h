@@ -19,7 +19,8 @@
 
 namespace pawl::client {
 
-struct DeviceIdentity {
+// Whom an order may be for.
+struct Addressee {
   std::string device_id;
   std::string product;
   std::string hardware;
@@ -48,7 +49,7 @@ struct OrderFindings {
 };
 
 // Looks at the paths of this device and its groups. `facts` is the policy of this device. Changes nothing.
-OrderFindings LookForOrders(manifest::TufClient& tuf, manifest::Fetcher& fetcher, const DeviceIdentity& identity, const AgentState& state,
+OrderFindings LookForOrders(manifest::TufClient& tuf, manifest::Fetcher& fetcher, const Addressee& identity, const AgentState& state,
                             const PolicyFacts& facts, UtcTime now);
 
 // Notes that an order was accepted: its counter will not be obeyed again. To be committed together with what it starts.

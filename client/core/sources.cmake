@@ -12,4 +12,5 @@ set(PAWL_CLIENT_CORE_SOURCES
   core/order_desk.cc
   core/planner.cc
   core/release_finder.cc
+  core/run_time.cc
   core/state.cc)
