@@ -18,6 +18,7 @@
 namespace pawl::manifest {
 
 inline constexpr std::uint64_t kMaxReleaseManifestBytes = 256 * 1024;  // trust.md, device caps
+inline constexpr std::uint64_t kMaxContainerHeadBytes = 4U << 20;      // the same
 inline constexpr std::size_t kMaxComponents = 16;
 inline constexpr std::size_t kMaxDeltasPerComponent = 32;
 inline constexpr std::size_t kMaxHardwareIds = 64;
