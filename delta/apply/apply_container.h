@@ -21,7 +21,7 @@ inline constexpr std::uint64_t kDefaultDecoderMemory = 8ULL << 20;
 
 struct ApplyOptions {
   std::uint64_t memory_limit = kDefaultDecoderMemory;  // bytes, for the decoder
-  ProgressFunction progress;                           // of target bytes; may be empty
+  ProgressFunction progress = {};                      // of target bytes; may be empty
 };
 
 // Applies the container at `container_path` to `source_path` (empty optional for a full container)

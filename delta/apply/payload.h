@@ -31,6 +31,8 @@ Result<PayloadStreams> SplitPayload(const Head& head, std::size_t index, ByteVie
 // Puts a payload together. REQUIRES: lengths within the format's limits.
 Bytes JoinPayload(const PayloadStreams& streams);
 
+//= docs/container-format.md#C-19
+// Nothing here reads the target: decoding writes strictly forward.
 enum class OperationKind : std::uint8_t { kZero = 0, kLiteral = 1, kCopy = 2, kAdd = 3 };
 
 constexpr bool ReadsSource(OperationKind kind) {

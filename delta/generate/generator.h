@@ -27,7 +27,7 @@ struct GenerateOptions {
   Effort effort = Effort::kFast;
   unsigned threads = 0;                      // 0: one per core
   std::uint64_t memory_bytes = 1ULL << 30;   // of working memory; at least kMinGenerateMemory
-  ProgressFunction progress;                 // in bytes of estimated work; may be empty
+  ProgressFunction progress = {};            // in bytes of estimated work; may be empty
 };
 
 inline constexpr std::uint64_t kMinGenerateMemory = 64ULL << 20;

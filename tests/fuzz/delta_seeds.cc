@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes the seeds of the delta fuzzers into two folders: seeds are made by code, so that they follow the
+// format. usage: delta_seeds HEAD_FOLDER FRAME_FOLDER
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+#include "base/file.h"
+#include "tests/unit/delta/delta_test_util.h"
+
+namespace pawl::delta::testing {
+namespace {
+
+Status WriteSeeds(const std::string& heads, const std::string& frames) {
+  for (const std::string& folder : {heads, frames}) PAWL_TRY(MakeDirectories(folder));
+  std::mt19937_64 random(5);
+  int number = 0;
+  for (const std::size_t size : {0U, 1U, 5000U, 20000U}) {
+    Bytes old_image = RandomContent(random, size);
+    Bytes new_image = old_image;
+    for (std::size_t i = 10; i < size; i += 100) new_image[i] ^= 7;
+    new_image.insert(new_image.end(), 4096, 0);
+    new_image.insert(new_image.end(), 300, 'x');
+    for (const bool full : {false, true}) {
+      PAWL_ASSIGN_OR_RETURN(const Bytes container,
+                            full ? MakeFull(new_image) : MakeDelta(old_image, new_image));
+      PAWL_ASSIGN_OR_RETURN(const std::uint64_t head_bytes,
+                            PeekHeadBytes(ByteView(container).first(kHeadPrefixBytes), {}));
+      const std::string name = "seed-" + std::to_string(number++);
+      PAWL_TRY(AtomicWriteFile(JoinPath(heads, name), ByteView(container).first(head_bytes)));
+      // The frame fuzzer takes one byte of choice, then a payload.
+      Bytes frame = {static_cast<std::uint8_t>(full ? 0 : 1)};
+      frame.insert(frame.end(), container.begin() + static_cast<std::ptrdiff_t>(head_bytes),
+                   container.end());
+      PAWL_TRY(AtomicWriteFile(JoinPath(frames, name), frame));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+}  // namespace pawl::delta::testing
+
+int main(int argc, char** argv) {
+  if (argc != 3) return 2;
+  const pawl::Status status = pawl::delta::testing::WriteSeeds(argv[1], argv[2]);
+  if (status.has_value()) return 0;
+  std::fprintf(stderr, "%s\n", status.error().Message().c_str());
+  return 1;
+}

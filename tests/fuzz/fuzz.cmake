@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+# pawl_fuzzer(NAME SOURCES … USES … CORPUS folder …): with PAWL_FUZZ a libFuzzer program; otherwise a test
+# that replays the folders of its corpus (label fuzz-replay). FIXTURE names a test that makes a folder.
+function(pawl_fuzzer name)
+  cmake_parse_arguments(arg "" "FIXTURE" "SOURCES;USES;CORPUS" ${ARGN})
+  if(PAWL_FUZZ)
+    add_executable(${name} ${arg_SOURCES})
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(${name} ${arg_SOURCES} fuzz/replay_main.cc)
+  endif()
+  target_link_libraries(${name} PRIVATE pawl::build_flags ${arg_USES})
+  if(NOT PAWL_FUZZ)
+    add_test(NAME ${name} COMMAND ${name} ${arg_CORPUS})
+    set_tests_properties(${name} PROPERTIES LABELS fuzz-replay TIMEOUT 300)
+    if(arg_FIXTURE)
+      set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED ${arg_FIXTURE})
+    endif()
+  endif()
+endfunction()
+
+# Containers. The seeds are made by code, so that they follow the format.
+set(delta_corpus ${CMAKE_CURRENT_BINARY_DIR}/delta_corpus)
+add_executable(delta_seeds fuzz/delta_seeds.cc)
+target_link_libraries(delta_seeds PRIVATE pawl::build_flags delta_test_util GTest::gtest)
+add_test(NAME delta_seeds COMMAND delta_seeds ${delta_corpus}/head ${delta_corpus}/frame)
+set_tests_properties(delta_seeds PROPERTIES LABELS fuzz-replay FIXTURES_SETUP delta_seeds)
+pawl_fuzzer(delta_head_fuzzer SOURCES fuzz/delta_head_fuzzer.cc USES pawl::delta_apply
+  CORPUS ${delta_corpus}/head FIXTURE delta_seeds)
+pawl_fuzzer(delta_frame_fuzzer SOURCES fuzz/delta_frame_fuzzer.cc USES pawl::delta_apply
+  CORPUS ${delta_corpus}/frame FIXTURE delta_seeds)
