@@ -49,7 +49,7 @@ Status Device::FixTime() {
   system_time = clock->SystemTime();
   PAWL_ASSIGN_OR_RETURN(const Json document, store->Load());
   PAWL_ASSIGN_OR_RETURN(const AgentState state, DecodeAgentState(document));
-  PAWL_ASSIGN_OR_RETURN(now, EffectiveRunTime(state, system_time, running.built, *metadata, embedded_root, config.metadata_limits));
+  PAWL_ASSIGN_OR_RETURN(now, EffectiveRunTime(state, system_time, running.built, *metadata, embedded_root));
   // Certificates are checked at the same time as everything else: a device without a clock can still speak TLS.
   PAWL_ASSIGN_OR_RETURN(http, CurlHttp::Create({now, "", {}}));
   fetcher = std::make_unique<HttpFetcher>(*http, config.server);

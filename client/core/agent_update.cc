@@ -6,6 +6,7 @@
 #include "base/format.h"
 #include "base/log.h"
 #include "client/core/agent.h"
+#include "manifest/time_floor.h"
 
 namespace pawl::client {
 namespace {
@@ -14,17 +15,23 @@ std::string ActionText(const AcceptedOrder& order) {
   return Format("order {} ({})", manifest::OrderActionName(order.order.action), order.order.reason);
 }
 
+// Only signed times raise the floor, never the system clock; a floor of replaced keys is dropped.
+void RaiseTimeFloor(AgentState& state, const manifest::RefreshResult& result) {
+  std::optional<manifest::TimeFloor> floor;
+  const auto raised_by = Sha256Digest::FromHex(state.time_floor_keyset);
+  if (state.time_floor && raised_by) floor = manifest::TimeFloor{*state.time_floor, *raised_by};
+  floor = manifest::RaiseFloor(floor, result.issued, result.timestamp_keyset);
+  state.time_floor = floor ? std::optional(floor->value) : std::nullopt;
+  state.time_floor_keyset = floor ? floor->timestamp_keyset.Hex() : "";
+}
+
 }  // namespace
 
 Result<manifest::TufClient> Agent::Refresh() {
   Say("refreshing metadata");
   PAWL_ASSIGN_OR_RETURN(auto tuf, manifest::TufClient::Open(ports_.metadata, settings_.embedded_root, settings_.now, settings_.limits));
   PAWL_ASSIGN_OR_RETURN(const manifest::RefreshResult result, tuf.Refresh(ports_.fetcher));
-  //= docs/manifest-format.md#M-TIME: only signed times raise the floor, never the system clock.
-  const std::string keyset = result.timestamp_keyset.Hex();
-  if (state_.time_floor_keyset != keyset) state_.time_floor.reset();
-  state_.time_floor_keyset = keyset;
-  if (result.issued && (!state_.time_floor || *result.issued > *state_.time_floor)) state_.time_floor = result.issued;
+  RaiseTimeFloor(state_, result);
   state_.last_refresh = settings_.now;
   PAWL_TRY(ResolveRunningRelease(tuf));
   PAWL_TRY(SaveState({}));

@@ -14,6 +14,6 @@ namespace pawl::client {
 // max(system clock, build time of the running image, persisted floor), the last only while the stored root of trust still names the
 // timestamp keys that raised it. ERRORS: kRootMissing and what the metadata store says.
 Result<UtcTime> EffectiveRunTime(const AgentState& state, UtcTime system, UtcTime built, manifest::MetadataStore& metadata,
-                                 ByteView embedded_root, const manifest::MetadataLimits& limits);
+                                 ByteView embedded_root);
 
 }  // namespace pawl::client
