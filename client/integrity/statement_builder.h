@@ -43,10 +43,6 @@ struct SignedStatement {
   StatementClaims claims;  // with the device's own view
 };
 
-// The nonce of a verifier from its text: base64url, or "hex:" and hexadecimal digits.
-// ERRORS: kStatementNonce unless it has kMinNonceBytes … kMaxNonceBytes.
-Result<Bytes> ParseNonce(std::string_view text);
-
 // REQUIRES: `observation` from Collect with the same `inputs`.
 // ERRORS: kInputInvalid for facts that no statement may carry (seq 0, prev missing or superfluous, wrong ueid, lifetime);
 // kStatementNonce; kDeviceKeyMissing from the vault.

@@ -21,10 +21,10 @@ inline constexpr std::size_t kLayerCount = 6;
 
 // Who says so. Only kTpm resists an attacker who owns the kernel.
 enum class Evidence : std::uint8_t {
-  kAsserted,  // A: user space of the device says it
-  kKernel,    // K: read from a kernel interface that lockdown protects
-  kSigned,    // S: checked on the device against a signature of the vendor
-  kTpm,       // T: signed by a TPM
+  kAsserted,    // A: user space of the device says it
+  kKernelRead,  // K: read from a kernel interface that lockdown protects
+  kSigned,      // S: checked on the device against a signature of the vendor
+  kTpm,         // T: signed by a TPM
 };
 
 // Trustworthiness claims of AR4SI (draft-ietf-rats-ar4si, section 2.3). The numbers are their keys.

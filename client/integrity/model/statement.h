@@ -98,6 +98,10 @@ std::string WriteClaims(const StatementClaims& claims);
 // ERRORS: kStatementMalformed naming the claim.
 Result<StatementClaims> ReadClaims(ByteView payload);
 
+// The nonce of a verifier from its text: base64url, or "hex:" and hexadecimal digits.
+// ERRORS: kStatementNonce unless it has kMinNonceBytes … kMaxNonceBytes.
+Result<Bytes> ParseNonce(std::string_view text);
+
 // The hash that the next statement names as "prev", and by which a verifier knows it.
 inline Sha256Digest StatementHash(std::string_view compact) { return HashSha256(AsBytes(compact)); }
 
