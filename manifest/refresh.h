@@ -71,9 +71,13 @@ struct RefreshResult {
 
 class TufClient {
  public:
-  // `embedded_root` is the root of trust inside the running image. It is used when the store has none (or an older or unreadable
-  // one that the embedded one supersedes). `now` is the effective time, fixed for the whole life of this object (one run).
-  // ERRORS: kRootMissing, kMetadataMalformed for a bad embedded root.
+  // `embedded_root` is the root of trust inside the running image, and the only file that is believed because of where it lies.
+  // From it the chain of stored roots is followed upward, each verified by the one before; where it breaks, Refresh goes on from there.
+  // So a stored root counts exactly as far as the embedded one vouches for it, and an older one is never used.
+  // The store keeps every root of the chain as "root/<version>", beside the newest as "root". Writes nothing.
+  // `now` is the effective time, fixed for the whole life of this object (one run); expiry is not looked at yet.
+  // ERRORS: kRootMissing when `embedded_root` is empty; kMetadataMalformed, kSignatureThreshold and others of verify_role.h for a bad
+  // one; E05xx.
   static Result<TufClient> Open(MetadataStore& store, ByteView embedded_root, UtcTime now, const MetadataLimits& limits = {});
 
   TufClient(TufClient&&) noexcept;
@@ -92,13 +96,20 @@ class TufClient {
   Result<TrustedTarget> FindTarget(std::string_view path, Fetcher* fetcher);
 
   // Fetches a target's bytes and checks length and every hash. `max_bytes` caps what the caller is ready to hold.
-  // ERRORS: kMetadataHashMismatch, kTransferTooLarge, E04xx.
+  // ERRORS: kMetadataHashMismatch, kHashUnsupported, kTransferTooLarge, kPathUnsafe for a path that is not relative and plain, E04xx.
   Result<Bytes> FetchTarget(const TrustedTarget& target, Fetcher& fetcher, std::uint64_t max_bytes) const;
-  // The same check on bytes that are already here.
+  // The same check on bytes that are already here. ERRORS: kMetadataHashMismatch; kHashUnsupported for a target without a hash.
   static Status CheckTarget(const TrustedTarget& target, ByteView bytes);
 
-  // Trusted targets of one delegated role (for listings). REQUIRES: as FindTarget; the role is loaded by the search of `prefix_path`.
+  // Trusted targets of one role (for listings): those of its entries that every delegation on the way to it covers, sorted by path.
+  // Another role may come first for a path; only FindTarget says whose entry counts. REQUIRES: as FindTarget.
+  // ERRORS: kDelegationMissing when no role delegates to it; as FindTarget.
   Result<std::vector<TrustedTarget>> ListTargets(std::string_view role_name, Fetcher* fetcher);
+
+  // The root that is trusted now and the identity of the key set that it names for timestamps (Signers::KeysetId): what a time floor is
+  // bound to (time_floor.h). Valid from Open on.
+  std::uint64_t root_version() const;
+  Sha256Digest timestamp_keyset() const;
 
  private:
   struct Impl;

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "manifest/trusted_set.h"
+
+#include <utility>
+
+#include "base/format.h"
+#include "manifest/verify_role.h"
+
+namespace pawl::manifest {
+
+Result<TrustedSet> TrustedSet::FromRoot(ByteView embedded_root, UtcTime now) {
+  PAWL_ASSIGN_OR_RETURN(Metadata root, VerifyEmbeddedRoot(embedded_root));
+  return TrustedSet(std::move(root), now);
+}
+
+//= docs/manifest-format.md#M-14
+Status TrustedSet::AdvanceRoot(ByteView bytes) {
+  const std::uint64_t wanted = root_.version + 1;
+  auto next = VerifyRole(root().root, Format("root version {}", wanted), bytes,
+                         ExpectVersion(RoleType::kRoot, wanted), std::nullopt);
+  if (!next && next.error().code() == ErrorCode::kVersionMismatch) {
+    // Not only "newer": a skipped root may be the one that revokes a key (CVE-2025-2885).
+    return Fail(ErrorCode::kRootChain, next.error().Message());
+  }
+  if (!next) return std::unexpected(std::move(next).error());
+  root_ = *std::move(next);
+  ForgetBelowRoot();
+  return {};
+}
+
+Status TrustedSet::CheckRootFresh() const { return CheckFresh(kRootRole, root_, now_); }
+
+void TrustedSet::ForgetBelowRoot() {
+  timestamp_floor_.reset();
+  timestamp_.reset();
+  snapshot_floor_.reset();
+  snapshot_.reset();
+  roles_.clear();
+}
+
+//= docs/manifest-format.md#M-16
+Status TrustedSet::OfferStoredTimestamp(ByteView bytes) {
+  PAWL_ASSIGN_OR_RETURN(timestamp_floor_,
+                        VerifyRole(root().timestamp, "stored timestamp", bytes,
+                                   ExpectType(RoleType::kTimestamp), std::nullopt));
+  return {};
+}
+
+Status TrustedSet::CheckTimestampRollback(const Metadata& next) const {
+  if (!timestamp_floor_) return {};
+  if (next.version < timestamp_floor_->version) {
+    return Fail(ErrorCode::kVersionRollback,
+                Format("timestamp: expected version {} or later, found {}",
+                       timestamp_floor_->version, next.version));
+  }
+  const std::uint64_t known = timestamp_floor_->timestamp()->snapshot.version;
+  const std::uint64_t found = next.timestamp()->snapshot.version;
+  // At an equal version the old file stays, whatever this one says.
+  if (next.version > timestamp_floor_->version && found < known) {
+    return Fail(ErrorCode::kVersionRollback,
+                Format("timestamp: expected it to name snapshot version {} or later, found {}",
+                       known, found));
+  }
+  return {};
+}
+
+//= docs/manifest-format.md#M-15
+Result<TrustedSet::Change> TrustedSet::UpdateTimestamp(ByteView bytes) {
+  // Rollback is looked at before expiry: it says more about what is going on.
+  PAWL_ASSIGN_OR_RETURN(Metadata next, VerifyRole(root().timestamp, kTimestampRole, bytes,
+                                                  ExpectType(RoleType::kTimestamp), std::nullopt));
+  PAWL_TRY(CheckTimestampRollback(next));
+  const bool same = timestamp_floor_ && timestamp_floor_->version == next.version;
+  const Metadata& chosen = same ? *timestamp_floor_ : next;
+  PAWL_TRY(CheckFresh(kTimestampRole, chosen, now_));
+  timestamp_ = chosen;
+  snapshot_floor_.reset();
+  snapshot_.reset();
+  roles_.clear();
+  return same ? Change::kSame : Change::kNew;
+}
+
+Result<bool> TrustedSet::OfferStoredSnapshot(ByteView bytes) {
+  PAWL_ASSIGN_OR_RETURN(snapshot_floor_, VerifyRole(root().snapshot, "stored snapshot", bytes,
+                                                    ExpectType(RoleType::kSnapshot), std::nullopt));
+  auto current =
+      VerifyRole(root().snapshot, kSnapshotRole, bytes,
+                 ExpectEntry(RoleType::kSnapshot, timestamp_->timestamp()->snapshot), now_);
+  if (!current) return false;
+  snapshot_ = *std::move(current);
+  return true;
+}
+
+//= docs/manifest-format.md#M-17
+Status TrustedSet::CheckSnapshotRollback(const Snapshot& next) const {
+  if (!snapshot_floor_) return {};
+  for (const auto& [name, known] : snapshot_floor_->snapshot()->meta) {
+    const auto found = next.meta.find(name);
+    if (found == next.meta.end()) {
+      return Fail(ErrorCode::kDelegationMissing,
+                  Format("snapshot: expected an entry for {}, found none", name));
+    }
+    if (found->second.version < known.version) {
+      return Fail(ErrorCode::kVersionRollback,
+                  Format("snapshot: expected {} in version {} or later, found {}", name,
+                         known.version, found->second.version));
+    }
+  }
+  return {};
+}
+
+Status TrustedSet::UpdateSnapshot(ByteView bytes) {
+  PAWL_ASSIGN_OR_RETURN(
+      Metadata next, VerifyRole(root().snapshot, kSnapshotRole, bytes,
+                                ExpectEntry(RoleType::kSnapshot, timestamp_->timestamp()->snapshot),
+                                std::nullopt));
+  PAWL_TRY(CheckSnapshotRollback(*next.snapshot()));
+  PAWL_TRY(CheckFresh(kSnapshotRole, next, now_));
+  snapshot_ = std::move(next);
+  roles_.clear();
+  return {};
+}
+
+Result<FileMeta> TrustedSet::RoleEntry(std::string_view role) const {
+  const auto& meta = snapshot_->snapshot()->meta;
+  const auto entry = meta.find(Format("{}.json", role));
+  if (entry != meta.end()) return entry->second;
+  return Fail(
+      ErrorCode::kDelegationMissing,
+      Format("{}: expected an entry in snapshot version {}, found none", role, snapshot_->version));
+}
+
+// By signers and not by delegating role: a role's verdict holds for whoever trusts the same keys
+// with the same threshold, and for nobody else (python-tuf #2977, go-tuf #759).
+//= docs/manifest-format.md#M-19
+std::string TrustedSet::RoleKey(std::string_view role, const Signers& signers) {
+  return Format("{}/{}/{}", signers.KeysetId().Hex(), signers.threshold, role);
+}
+
+const Metadata* TrustedSet::FindRole(std::string_view role, const Signers& signers) const {
+  const auto found = roles_.find(RoleKey(role, signers));
+  return found == roles_.end() ? nullptr : &found->second;
+}
+
+//= docs/manifest-format.md#M-18
+Result<const Metadata*> TrustedSet::AddRole(std::string_view role, const Signers& signers,
+                                            ByteView bytes) {
+  PAWL_ASSIGN_OR_RETURN(const FileMeta entry, RoleEntry(role));
+  PAWL_ASSIGN_OR_RETURN(
+      Metadata metadata,
+      VerifyRole(signers, role, bytes, ExpectEntry(RoleType::kTargets, entry), now_));
+  return &roles_.insert_or_assign(RoleKey(role, signers), std::move(metadata)).first->second;
+}
+
+}  // namespace pawl::manifest
