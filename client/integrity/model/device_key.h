@@ -26,9 +26,14 @@ struct DeviceKey {
   std::string Thumbprint() const;
 };
 
+// The UEID of a device whose record names none: 0x01, then SHA-256 of the public key. The key is random, so this is too, and it needs
+// no storage. REQUIRES: 32 bytes.
+Bytes UeidOfKey(ByteView ed25519_public_key);
+
 // JWK thumbprint of an Ed25519 key (RFC 7638, RFC 8037 appendix A.3). REQUIRES: 32 bytes.
 std::string KeyThumbprint(ByteView ed25519_public_key);
 
+// Members that are not needed here (product, hardware, protection) are left unread.
 // ERRORS: kKeyInvalid naming the member.
 Result<DeviceKey> ParseDeviceKey(ByteView bytes);
 std::string EncodeDeviceKey(const DeviceKey& key);
