@@ -52,19 +52,20 @@ struct Setting {
 };
 
 constexpr manifest::MetadataLimits kLimits;
-constexpr std::uint64_t kMostBytes = 64U << 20;  // a cap that is no cap would not protect the memory
+// A cap that is no cap would not protect the memory.
+constexpr std::uint64_t kMostBytes = 64U << 20;
 
 // docs/configuration.md has the same keys in the same order (tested).
 constexpr std::array kSettings = {
-    Setting{"device.id",
-            Text{[](AgentConfig& c) -> auto& { return c.device_id; }, TextRule::kName}, true},
+    Setting{"device.id", Text{[](AgentConfig& c) -> auto& { return c.device_id; }, TextRule::kName},
+            true},
     Setting{"device.product",
             Text{[](AgentConfig& c) -> auto& { return c.product; }, TextRule::kName}, true},
     Setting{"device.hardware",
             Text{[](AgentConfig& c) -> auto& { return c.hardware; }, TextRule::kName}, true},
     Setting{"device.groups", Names{[](AgentConfig& c) -> auto& { return c.groups; }}},
-    Setting{"update.server",
-            Text{[](AgentConfig& c) -> auto& { return c.server; }, TextRule::kUrl}, true},
+    Setting{"update.server", Text{[](AgentConfig& c) -> auto& { return c.server; }, TextRule::kUrl},
+            true},
     Setting{"update.channel",
             Text{[](AgentConfig& c) -> auto& { return c.channel; }, TextRule::kName}},
     Setting{"update.checkpoint_mib",
@@ -103,15 +104,16 @@ constexpr std::array kSettings = {
 
 bool IsName(std::string_view text) {
   return !text.empty() && text.size() <= kMaxNameBytes && std::ranges::all_of(text, [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '_' || c == '-';
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
   });
 }
 
 bool IsUrl(std::string_view text) {
   return (text.starts_with("http://") || text.starts_with("https://")) &&
-         text.size() <= kMaxUrlBytes &&
-         std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~' && c != '?' && c != '#'; });
+         text.size() <= kMaxUrlBytes && std::ranges::all_of(text, [](char c) {
+           return c > ' ' && c <= '~' && c != '?' && c != '#';
+         });
 }
 
 bool IsPath(std::string_view text) {
@@ -317,8 +319,9 @@ Result<AgentConfig> LoadConfig(const Paths& paths, bool strict) {
     PAWL_TRY(Layer(paths, file, config).Read(AsText(**bytes)));
   }
   if (!any) {
-    return Fail(ErrorCode::kConfigMissing, Format("none of {}, {} and {} exists", paths.ImageConfig(),
-                                                  paths.SiteConfig(), paths.DeviceConfig()));
+    return Fail(ErrorCode::kConfigMissing,
+                Format("none of {}, {} and {} exists", paths.ImageConfig(), paths.SiteConfig(),
+                       paths.DeviceConfig()));
   }
   if (strict && !config.warnings.empty()) {
     std::string all;

@@ -6,7 +6,8 @@
 //
 //   /usr/lib/pawl/agent.toml      defaults of the image (product, slots, boot)
 //   /etc/pawl/agent.toml          the integrator's choices
-//   /var/lib/pawl/device.toml     this device (id, hardware, groups, channel, server), from provisioning
+//   /var/lib/pawl/device.toml     this device (id, hardware, groups, channel, server), from
+//   provisioning
 //
 // There is no key for time, for the root of trust, for the cost of anything, or that skips a check.
 
@@ -53,15 +54,15 @@ struct AgentConfig {
   // [update]
   std::string server;  // base URL of the repository, ends with "/"
   std::string channel = "stable";
-  std::uint64_t checkpoint_mib = 8;         // progress is made durable after so much written data
-  std::uint64_t memory_mib = 40;            // decoders may use
+  std::uint64_t checkpoint_mib = 8;  // progress is made durable after so much written data
+  std::uint64_t memory_mib = 40;     // decoders may use
   bool confirm_requires_refresh = true;
   // [slots.a], [slots.b]: component → device path, sysroot included
   std::map<std::string, std::string, std::less<>> slot_a;
   std::map<std::string, std::string, std::less<>> slot_b;
   // [boot]
   std::string boot_backend = "grub";
-  std::string boot_env;                     // sysroot included
+  std::string boot_env;  // sysroot included
   // [limits]: caps may be raised, never lowered
   manifest::MetadataLimits metadata_limits;
   // [policy]
@@ -73,8 +74,8 @@ struct AgentConfig {
   std::map<std::string, std::string> sources;
 };
 
-// Reads the layers that exist. An unknown key is a warning: an agent that was rolled back must still
-// update under the newer configuration. `strict` makes every warning an error (`doctor`).
+// Reads the layers that exist. An unknown key is a warning: an agent that was rolled back must
+// still update under the newer configuration. `strict` makes every warning an error (`doctor`).
 // ERRORS: kConfigInvalid with file, line and what was expected; kConfigMissing when no layer exists
 // or a key without default (device.id, device.product, device.hardware, update.server) is absent.
 Result<AgentConfig> LoadConfig(const Paths& paths, bool strict = false);

@@ -12,7 +12,7 @@ namespace pawl::client {
 namespace {
 
 bool IsLink(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   return lstat(path.c_str(), &info) == 0 && S_ISLNK(info.st_mode);
 }
 

@@ -47,8 +47,9 @@ HttpFetcher::HttpFetcher(Http& http, std::string base_url)
 
 Result<std::string> HttpFetcher::Url(std::string_view name) const {
   if (!IsPlainName(name)) {
-    return Fail(ErrorCode::kPathUnsafe, Format("expected a relative name of plain segments, found \"{}\"",
-                                               EncodeFileName(name.substr(0, 200))));
+    return Fail(ErrorCode::kPathUnsafe,
+                Format("expected a relative name of plain segments, found \"{}\"",
+                       EncodeFileName(name.substr(0, 200))));
   }
   return base_url_ + std::string(name);
 }

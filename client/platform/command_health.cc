@@ -26,7 +26,7 @@ bool IsPlainName(const std::string& name) {
 }
 
 Status CheckHook(const std::string& name, const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   if (lstat(path.c_str(), &info) != 0) {
     return Fail(ErrorCode::kHealthCheckFailed,
                 Format("hook {} is not in this image ({})", name, path));

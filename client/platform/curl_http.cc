@@ -20,8 +20,8 @@
 namespace pawl::client {
 namespace {
 
-constexpr std::size_t kMaxHeaderBytes = 64 * 1024;    // all header lines of an answer
-constexpr std::uint64_t kMaxRefusalBytes = 64 * 1024;  // body of an error page, read to keep the connection
+constexpr std::size_t kMaxHeaderBytes = 64 * 1024;  // all header lines of an answer
+constexpr std::uint64_t kMaxRefusalBytes = 64 * 1024;  // of an error page that is read
 constexpr long kReceiveBufferBytes = 64 * 1024;
 
 // A URL as it may appear in a log: without user, password and query.
@@ -70,7 +70,8 @@ struct Transfer {
 
 Status HttpRefusal(const std::string& where, long status) {
   if (status == 404 || status == 403 || status == 410) {
-    return Fail(ErrorCode::kNotFound, Format("{}: the server has no such file (status {})", where, status));
+    return Fail(ErrorCode::kNotFound,
+                Format("{}: the server has no such file (status {})", where, status));
   }
   if (status >= 300 && status < 400) {
     return Fail(ErrorCode::kHttpStatus,
@@ -85,7 +86,8 @@ Status Transfer::CheckRange(long status) {
     return Fail(ErrorCode::kRangeUnsupported,
                 Format("{}: expected status 206 for a range, found {}", Where(), status));
   }
-  const std::string expected = Format("bytes {}-{}/", range.offset, range.offset + range.length - 1);
+  const std::string expected =
+      Format("bytes {}-{}/", range.offset, range.offset + range.length - 1);
   if (!std::string_view(content_range).starts_with(expected)) {
     return Fail(ErrorCode::kRangeUnsupported,
                 Format("{}: expected Content-Range \"{}…\", found \"{}\"", Where(), expected,
@@ -111,9 +113,9 @@ Status Transfer::CheckHead() {
   curl_off_t announced = -1;
   curl_easy_getinfo(handle, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
   if (announced > 0 && static_cast<std::uint64_t>(announced) > cap) {
-    return Fail(ErrorCode::kTransferTooLarge,
-                Format("{}: expected at most {} bytes, the server announces {}", Where(), cap,
-                       announced));
+    return Fail(
+        ErrorCode::kTransferTooLarge,
+        Format("{}: expected at most {} bytes, the server announces {}", Where(), cap, announced));
   }
   return {};
 }
@@ -134,9 +136,8 @@ std::size_t OnHeader(char* data, std::size_t, std::size_t count, void* user) {
   const std::string_view line(data, count);
   transfer.header_bytes += count;
   if (transfer.header_bytes > kMaxHeaderBytes) {
-    transfer.error = Error(ErrorCode::kTransferTooLarge,
-                           Format("{}: more than {} bytes of headers", transfer.Where(),
-                                  kMaxHeaderBytes));
+    transfer.error = Error(ErrorCode::kTransferTooLarge, Format("{}: more than {} bytes of headers",
+                                                                transfer.Where(), kMaxHeaderBytes));
     return 0;
   }
   if (line.starts_with("HTTP/")) {  // a new answer, as after "100 Continue"
@@ -160,7 +161,8 @@ std::size_t OnBody(char* data, std::size_t, std::size_t count, void* user) {
     if (taken) return count;
     transfer.error = std::move(taken).error();
   }
-  // The short page that comes with a 404 is read to its end, so that the connection can be used again.
+  // The short page that comes with a 404 is read to its end, so that the connection can be used
+  // again.
   transfer.refused += count;
   const ErrorCode code = transfer.error->code();
   const bool page = code == ErrorCode::kNotFound || code == ErrorCode::kHttpStatus;
@@ -175,10 +177,15 @@ CURLcode OnTlsContext(CURL*, void* context, void* user) {
 }
 
 bool IsTlsError(CURLcode code) {
-  constexpr std::array<CURLcode, 9> kTls = {
-      CURLE_SSL_CONNECT_ERROR,    CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE,
-      CURLE_SSL_CERTPROBLEM,      CURLE_SSL_CIPHER,               CURLE_SSL_ISSUER_ERROR,
-      CURLE_SSL_ENGINE_INITFAILED, CURLE_SSL_INVALIDCERTSTATUS,   CURLE_USE_SSL_FAILED};
+  constexpr std::array<CURLcode, 9> kTls = {CURLE_SSL_CONNECT_ERROR,
+                                            CURLE_PEER_FAILED_VERIFICATION,
+                                            CURLE_SSL_CACERT_BADFILE,
+                                            CURLE_SSL_CERTPROBLEM,
+                                            CURLE_SSL_CIPHER,
+                                            CURLE_SSL_ISSUER_ERROR,
+                                            CURLE_SSL_ENGINE_INITFAILED,
+                                            CURLE_SSL_INVALIDCERTSTATUS,
+                                            CURLE_USE_SSL_FAILED};
   return std::ranges::find(kTls, code) != kTls.end();
 }
 
@@ -186,10 +193,14 @@ ErrorCode CodeOf(CURLcode code, const Transfer& transfer) {
   if (IsTlsError(code)) return ErrorCode::kTlsFailed;
   switch (code) {
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: return ErrorCode::kInputInvalid;
-    case CURLE_PARTIAL_FILE: return ErrorCode::kTransferTruncated;
-    case CURLE_BAD_CONTENT_ENCODING: return ErrorCode::kContentEncoding;
-    case CURLE_WEIRD_SERVER_REPLY: return ErrorCode::kHttpStatus;
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      return ErrorCode::kInputInvalid;
+    case CURLE_PARTIAL_FILE:
+      return ErrorCode::kTransferTruncated;
+    case CURLE_BAD_CONTENT_ENCODING:
+      return ErrorCode::kContentEncoding;
+    case CURLE_WEIRD_SERVER_REPLY:
+      return ErrorCode::kHttpStatus;
     case CURLE_OPERATION_TIMEDOUT: {
       curl_off_t connected_us = 0;
       curl_easy_getinfo(transfer.handle, CURLINFO_CONNECT_TIME_T, &connected_us);
@@ -199,8 +210,7 @@ ErrorCode CodeOf(CURLcode code, const Transfer& transfer) {
       return connected ? ErrorCode::kTransferTooSlow : ErrorCode::kNetworkUnreachable;
     }
     default:
-      return transfer.received > 0 ? ErrorCode::kTransferTruncated
-                                   : ErrorCode::kNetworkUnreachable;
+      return transfer.received > 0 ? ErrorCode::kTransferTruncated : ErrorCode::kNetworkUnreachable;
   }
 }
 
@@ -269,15 +279,16 @@ bool CurlHttp::Impl::Configure() {
 bool CurlHttp::Impl::Prepare(const HttpRequest& request, Transfer& transfer) {
   transfer.request = &request;
   transfer.handle = handle.get();
-  transfer.cap = request.range ? std::min(request.max_bytes, request.range->length)
-                               : request.max_bytes;
+  transfer.cap =
+      request.range ? std::min(request.max_bytes, request.range->length) : request.max_bytes;
   const std::uint64_t rate = std::max<std::uint64_t>(options.patience.slowest_bytes_per_s, 1);
   const std::uint64_t deadline_ms = std::min<std::uint64_t>(
       SaturatingAdd(options.patience.base_ms, transfer.cap / rate * 1000), INT32_MAX);
   message[0] = '\0';
   std::string range;
   if (request.range) {
-    range = Format("{}-{}", request.range->offset, request.range->offset + request.range->length - 1);
+    range =
+        Format("{}-{}", request.range->offset, request.range->offset + request.range->length - 1);
   }
   return Set(CURLOPT_URL, request.url.c_str()) &&
          Set(CURLOPT_RANGE, request.range ? range.c_str() : static_cast<const char*>(nullptr)) &&

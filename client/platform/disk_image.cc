@@ -40,9 +40,9 @@ Status RunTool(const std::string& program, std::vector<std::string> arguments, s
   if (outcome.timed_out) return Fail(ErrorCode::kIo, Format("{} did not end", program));
   if (outcome.exit_status == 0) return {};
   const bool full = outcome.tail.find("No space left") != std::string::npos;
-  return Fail(full ? ErrorCode::kNoSpace : ErrorCode::kIo,
-              Format("{} ended with status {}: {}", program, outcome.exit_status,
-                     outcome.LastLine()));
+  return Fail(
+      full ? ErrorCode::kNoSpace : ErrorCode::kIo,
+      Format("{} ended with status {}: {}", program, outcome.exit_status, outcome.LastLine()));
 }
 
 std::string PartitionLine(DiskRange range, std::string_view name) {
@@ -66,7 +66,7 @@ Status GiveToRoot(const std::string& disk, DiskRange range, const std::string& f
 }
 
 bool IsBlockDevice(int fd) {
-  struct stat info {};
+  struct stat info{};
   return fstat(fd, &info) == 0 && S_ISBLK(info.st_mode);
 }
 
@@ -97,8 +97,8 @@ Status ZeroBytes(int fd, DiskRange range, const std::string& disk) {
     if (errno != EOPNOTSUPP) return std::unexpected(ErrnoError(errno, disk));
     const Bytes block(kCopyBytes);
     for (off_t done = 0; done < length; done += static_cast<off_t>(kCopyBytes)) {
-      const auto now = static_cast<std::size_t>(
-          std::min<off_t>(length - done, static_cast<off_t>(kCopyBytes)));
+      const auto now =
+          static_cast<std::size_t>(std::min<off_t>(length - done, static_cast<off_t>(kCopyBytes)));
       PAWL_TRY(WriteExactAt(fd, static_cast<std::uint64_t>(offset + done),
                             ByteView(block).first(now), disk));
     }
@@ -174,8 +174,8 @@ Result<DiskLayout> PlanDisk(std::uint64_t boot_bytes, std::uint64_t slot_bytes,
   const std::uint64_t before = layout.data.offset + kMebibyteBytes;
   constexpr std::uint64_t kSmallestData = 16 * kMebibyteBytes;
   if (whole < before + kSmallestData) {
-    return Fail(ErrorCode::kNoSpace, Format("the disk has {} bytes, {} are needed", disk_bytes,
-                                            before + kSmallestData));
+    return Fail(ErrorCode::kNoSpace,
+                Format("the disk has {} bytes, {} are needed", disk_bytes, before + kSmallestData));
   }
   layout.data.length = whole - before;
   return layout;
@@ -220,15 +220,15 @@ Result<Sha256Digest> WriteSlot(const std::string& disk, DiskRange range, const s
     PAWL_ASSIGN_OR_RETURN(const UniqueFd from, OpenFile(image, O_RDONLY));
     PAWL_ASSIGN_OR_RETURN(length, FileSize(image));
     if (length == 0 || length > range.length) {
-      return Fail(ErrorCode::kSlotTooSmall, Format("{} has {} bytes, a slot holds 1 … {}", image,
-                                                   length, range.length));
+      return Fail(ErrorCode::kSlotTooSmall,
+                  Format("{} has {} bytes, a slot holds 1 … {}", image, length, range.length));
     }
     PAWL_ASSIGN_OR_RETURN(const UniqueFd to, OpenDisk(disk));
-    PAWL_ASSIGN_OR_RETURN(
-        digest, CopyImage(from.get(), length, to.get(), range.offset, image, disk));
+    PAWL_ASSIGN_OR_RETURN(digest,
+                          CopyImage(from.get(), length, to.get(), range.offset, image, disk));
     if (expected && digest != *expected) {
-      return Fail(ErrorCode::kImageDigestMismatch, Format("{}: expected sha256 {}, found {}", image,
-                                                          expected->Hex(), digest.Hex()));
+      return Fail(ErrorCode::kImageDigestMismatch,
+                  Format("{}: expected sha256 {}, found {}", image, expected->Hex(), digest.Hex()));
     }
     PAWL_TRY(ZeroBytes(to.get(), {range.offset + length, range.length - length}, disk));
     PAWL_TRY(SyncFd(to.get(), disk));

@@ -27,9 +27,10 @@ struct DiskLayout {
   std::uint64_t disk_bytes = 0;
 };
 
-// One MiB is left free before the first and after the last partition, for the two copies of the table.
-// `disk_bytes` 0: as large as needed; otherwise `data_bytes` is ignored and the data partition takes
-// what is left. ERRORS: kInputInvalid for sizes that are not whole MiB or zero, kNoSpace.
+// One MiB is left free before the first and after the last partition, for the two copies of the
+// table. `disk_bytes` 0: as large as needed; otherwise `data_bytes` is ignored and the data
+// partition takes what is left. ERRORS: kInputInvalid for sizes that are not whole MiB or zero,
+// kNoSpace.
 Result<DiskLayout> PlanDisk(std::uint64_t boot_bytes, std::uint64_t slot_bytes,
                             std::uint64_t data_bytes, std::uint64_t disk_bytes);
 
@@ -37,8 +38,10 @@ Result<DiskLayout> PlanDisk(std::uint64_t boot_bytes, std::uint64_t slot_bytes,
 Status WritePartitionTable(const std::string& disk, const DiskLayout& layout);
 
 enum class FileSystemKind {
-  kBoot,  // ext4 with the few features that every GRUB reads, and no journal, which GRUB could not replay
-  kData,  // ext4 as mke2fs makes it by default
+  // ext4 with the few features that every GRUB reads, and no journal, which GRUB could not replay.
+  kBoot,
+  // ext4 as mke2fs makes it by default.
+  kData,
 };
 
 // Makes a file system in `range` that holds a copy of the files below `from`, owned by root whoever
@@ -46,9 +49,9 @@ enum class FileSystemKind {
 Status MakeFileSystem(const std::string& disk, DiskRange range, FileSystemKind kind,
                       const std::string& label, const std::string& from);
 
-// Copies the file `image` to the start of `range` and makes the rest of the range zero. Reads the copy
-// back past the page cache. Returns the digest of the image.
-// ERRORS: kSlotTooSmall, kImageDigestMismatch unless it is `expected`, kSlotReadBackMismatch.
+// Copies the file `image` to the start of `range` and makes the rest of the range zero. Reads the
+// copy back past the page cache. Returns the digest of the image. ERRORS: kSlotTooSmall,
+// kImageDigestMismatch unless it is `expected`, kSlotReadBackMismatch.
 Result<Sha256Digest> WriteSlot(const std::string& disk, DiskRange range, const std::string& image,
                                const std::optional<Sha256Digest>& expected);
 Status ZeroRange(const std::string& disk, DiskRange range);

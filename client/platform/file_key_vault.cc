@@ -31,7 +31,7 @@ Result<Ed25519Key> FileKeyVault::LoadKey() const {
                                : ErrorCode::kKeyFilePermissions;
     return Fail(code, fd.error().Message());
   }
-  struct stat info {};
+  struct stat info{};
   if (fstat(fd->get(), &info) != 0) return std::unexpected(ErrnoError(errno, key_path_));
   const mode_t mode = info.st_mode & 07777;
   if (!S_ISREG(info.st_mode) || (mode != 0600 && mode != 0400) || info.st_uid != geteuid()) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The device key as a file (32 bytes, the Ed25519 seed) that only its owner may read, and the burned
-// floor as a small text file beside it. Protection is that of the file system: "software".
+// The device key as a file (32 bytes, the Ed25519 seed) that only its owner may read, and the
+// burned floor as a small text file beside it. Protection is that of the file system: "software".
 
 #include <cstdint>
 #include <string>

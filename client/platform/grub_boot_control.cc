@@ -51,9 +51,9 @@ bool Fits(const VariableRule& rule, std::string_view value) {
   return value.size() == rule.width && value.find_first_not_of(rule.letters) == value.npos;
 }
 
-// Finds our variables exactly as GRUB 2.06 does (grub_envblk_iterate): lines that start with '#' are
-// skipped, a name reaches to the next '=' whatever lies between, a value to the next '\n' that no
-// backslash precedes.
+// Finds our variables exactly as GRUB 2.06 does (grub_envblk_iterate): lines that start with '#'
+// are skipped, a name reaches to the next '=' whatever lies between, a value to the next '\n' that
+// no backslash precedes.
 std::array<Place, kVariables> FindVariables(std::string_view block) {
   std::array<Place, kVariables> places;
   std::size_t at = kHeader.size();
@@ -163,7 +163,7 @@ Result<Bytes> ReadBlock(const std::string& path) {
   auto fd = OpenFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (!fd && fd.error().code() == ErrorCode::kInputMissing) return Bytes();
   if (!fd) return std::unexpected(std::move(fd).error());
-  struct stat info {};
+  struct stat info{};
   if (fstat(fd->get(), &info) != 0) return std::unexpected(ErrnoError(errno, path));
   if (!S_ISREG(info.st_mode)) {
     return Fail(ErrorCode::kPathUnsafe, Format("{}: expected a regular file", path));

@@ -3,11 +3,11 @@
 
 // BootControl on two GRUB environment blocks, by the rules of packaging/grub/boot_states.tsv.
 //
-// A block has no checksum, and a power cut may tear it between its two sectors. So all our variables
-// have a fixed width and lie in the first 512 bytes: one state is one sector write. Blocks are
-// written in place, 1024 bytes with one pwrite, never truncated or replaced: GRUB writes through the
-// list of disk blocks it found, and grub-editenv's truncate-then-write leaves an empty file after
-// one cut in three.
+// A block has no checksum, and a power cut may tear it between its two sectors. So all our
+// variables have a fixed width and lie in the first 512 bytes: one state is one sector write.
+// Blocks are written in place, 1024 bytes with one pwrite, never truncated or replaced: GRUB writes
+// through the list of disk blocks it found, and grub-editenv's truncate-then-write leaves an empty
+// file after one cut in three.
 //
 // Two copies: the first is written and synced, then the second. The second counts only when the
 // first does not (no header or no valid pawl_good), by the same test that grub.cfg makes: agent and
@@ -73,7 +73,8 @@ class GrubBootControl : public BootControl {
   Status MarkUnbootable(Slot slot) override;
   // ERRORS: kInputInvalid unless `tries` is 1 … 3.
   Status ArmTrial(Slot slot, std::uint32_t tries, std::uint64_t transaction) override;
-  // ERRORS: kBootFactsConflict unless `slot` is the booted one. Also mends a second copy that fell behind.
+  // ERRORS: kBootFactsConflict unless `slot` is the booted one. Also mends a second copy that fell
+  // behind.
   Status Confirm(Slot slot) override;
 
  private:

@@ -31,7 +31,7 @@ struct OpenDevice {
 };
 
 Result<OpenDevice> Inspect(UniqueFd fd, const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   if (fstat(fd.get(), &info) != 0) return std::unexpected(ErrnoError(errno, path));
   if (S_ISREG(info.st_mode)) {
     return OpenDevice{std::move(fd), static_cast<std::uint64_t>(info.st_size), false};
@@ -60,8 +60,8 @@ Result<OpenDevice> Open(const std::string& path, int flags) {
 
 Status PastTheEnd(const std::string& path, std::uint64_t size, std::uint64_t offset,
                   std::uint64_t length) {
-  return Fail(ErrorCode::kIo, Format("{}: {} bytes at {} are past the end at {}", path, length,
-                                     offset, size));
+  return Fail(ErrorCode::kIo,
+              Format("{}: {} bytes at {} are past the end at {}", path, length, offset, size));
 }
 
 class CachedReader : public RandomReader {
@@ -175,7 +175,8 @@ Status DropCaches(const OpenDevice& device, const std::string& path) {
   return {};
 }
 
-// True when a first read past the cache works: some file systems accept O_DIRECT and refuse the read.
+// True when a first read past the cache works: some file systems accept O_DIRECT and refuse the
+// read.
 bool DirectWorks(const OpenDevice& device, std::uint8_t* buffer) {
   return device.size == 0 || pread(device.fd.get(), buffer, kDirectUnit, 0) >= 0;
 }
@@ -198,7 +199,7 @@ Result<std::unique_ptr<RandomReader>> OpenMedium(const std::string& path) {
 }
 
 bool IsBlockDevice(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   return stat(path.c_str(), &info) == 0 && S_ISBLK(info.st_mode);
 }
 
@@ -230,8 +231,7 @@ Result<std::unique_ptr<BlockDevice>> LinuxSlotDevices::OpenForWriting(Slot slot,
                                                                       std::string_view component) {
   PAWL_ASSIGN_OR_RETURN(const std::string name, PathOf(slot, component));
   // O_EXCL without O_CREAT is defined for block devices only.
-  PAWL_ASSIGN_OR_RETURN(OpenDevice device,
-                        Open(name, O_RDWR | (IsBlockDevice(name) ? O_EXCL : 0)));
+  PAWL_ASSIGN_OR_RETURN(OpenDevice device, Open(name, O_RDWR | (IsBlockDevice(name) ? O_EXCL : 0)));
   return std::make_unique<WritableDevice>(std::move(device), name);
 }
 

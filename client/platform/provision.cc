@@ -61,11 +61,11 @@ struct Target {
 };
 
 Status CheckName(std::string_view what, std::string_view value) {
-  const bool plain = !value.empty() && value.size() <= kMaxNameBytes &&
-                     std::ranges::all_of(value, [](char c) {
-                       return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                              (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-                     });
+  const bool plain =
+      !value.empty() && value.size() <= kMaxNameBytes && std::ranges::all_of(value, [](char c) {
+        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+               c == '.' || c == '_' || c == '-';
+      });
   if (plain) return {};
   return Fail(ErrorCode::kInputInvalid,
               Format("expected a {} of 1 … {} characters A-Z a-z 0-9 . _ -, found \"{}\"", what,
@@ -74,8 +74,9 @@ Status CheckName(std::string_view what, std::string_view value) {
 
 Status CheckServer(std::string_view url) {
   const bool scheme = url.starts_with("http://") || url.starts_with("https://");
-  const bool plain = std::ranges::all_of(
-      url, [](char c) { return c > ' ' && c <= '~' && c != '"' && c != '\\' && c != '#' && c != '?'; });
+  const bool plain = std::ranges::all_of(url, [](char c) {
+    return c > ' ' && c <= '~' && c != '"' && c != '\\' && c != '#' && c != '?';
+  });
   if (scheme && plain && url.size() <= kMaxServerBytes) return {};
   return Fail(ErrorCode::kInputInvalid,
               "expected the server as an http:// or https:// URL without query");
@@ -98,7 +99,7 @@ Status CheckOptions(const ProvisionOptions& options) {
 }
 
 Result<Target> InspectOutput(const ProvisionOptions& options) {
-  struct stat info {};
+  struct stat info{};
   if (stat(options.output.c_str(), &info) != 0 || !S_ISBLK(info.st_mode)) {
     if (PathExists(options.output)) {
       return Fail(ErrorCode::kOutputExists, Format("{} exists already", options.output));
@@ -226,20 +227,18 @@ Status AnnouncePartitions(const std::string& disk) {
 }  // namespace
 
 Json DeviceRecord(const DeviceIdentity& device, ByteView public_key) {
-  return Json{{"schema", "pawl.device-key/1"},      {"device", device.id},
-              {"product", device.product},          {"hardware", device.hardware},
-              {"algorithm", "ed25519"},             {"public_key", HexEncode(public_key)},
+  return Json{{"schema", "pawl.device-key/1"}, {"device", device.id},
+              {"product", device.product},     {"hardware", device.hardware},
+              {"algorithm", "ed25519"},        {"public_key", HexEncode(public_key)},
               {"protection", "software"}};
 }
 
 Result<ProvisionResult> ProvisionDisk(const ProvisionOptions& options) {
   PAWL_TRY(CheckOptions(options));
   PAWL_ASSIGN_OR_RETURN(Target target, InspectOutput(options));
-  PAWL_ASSIGN_OR_RETURN(const DiskLayout layout,
-                        PlanDisk(options.boot_bytes, options.slot_bytes, options.data_bytes,
-                                 target.block_bytes));
-  const std::string beside =
-      target.block ? std::string("/tmp/pawl-provision") : options.output;
+  PAWL_ASSIGN_OR_RETURN(const DiskLayout layout, PlanDisk(options.boot_bytes, options.slot_bytes,
+                                                          options.data_bytes, target.block_bytes));
+  const std::string beside = target.block ? std::string("/tmp/pawl-provision") : options.output;
   PAWL_ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Make(beside));
   PAWL_TRY(MakeDirectories(scratch.Of("boot")));
   PAWL_TRY(MakeDirectories(scratch.Of("data")));

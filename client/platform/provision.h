@@ -3,7 +3,8 @@
 
 // Makes the disk of a device: GPT with the partitions pawl-boot, pawl-a, pawl-b, pawl-data, GRUB's
 // configuration and environment blocks, the first image in slot A, and the data area with the
-// device's identity, key and store. Nothing is mounted and nobody needs to be root for an image file.
+// device's identity, key and store. Nothing is mounted and nobody needs to be root for an image
+// file.
 //
 // Tools: sfdisk, mke2fs (Debian: fdisk, e2fsprogs).
 
@@ -29,11 +30,11 @@ struct DeviceIdentity {
 };
 
 struct ProvisionOptions {
-  std::string output;                         // a new file, or an existing block device
-  bool overwrite_block_device = false;        // --confirm: everything on the device is lost
+  std::string output;                   // a new file, or an existing block device
+  bool overwrite_block_device = false;  // --confirm: everything on the device is lost
   DeviceIdentity device;
-  std::string server;                         // base URL of the repository
-  std::string channel;                        // "stable"
+  std::string server;   // base URL of the repository
+  std::string channel;  // "stable"
 
   std::uint64_t boot_bytes = 64 * kMebibyte;  // all sizes in whole MiB
   std::uint64_t slot_bytes = 0;               // each slot
@@ -48,9 +49,9 @@ struct ProvisionOptions {
 };
 
 struct ProvisionResult {
-  Bytes public_key;             // 32 bytes
-  Json device_record;           // what pawl-fleet registers: the content of device.pub
-  Sha256Digest slot_a_sha256;   // of the image's bytes as re-read from the disk
+  Bytes public_key;            // 32 bytes
+  Json device_record;          // what pawl-fleet registers: the content of device.pub
+  Sha256Digest slot_a_sha256;  // of the image's bytes as re-read from the disk
   std::uint64_t image_bytes = 0;
   std::uint64_t disk_bytes = 0;
 };

@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -62,7 +62,8 @@ class Child {
   Child& operator=(const Child&) = delete;
 
   pid_t pid() const { return pid_; }
-  // Kills before it waits: as long as the leader is not reaped, the group's number is not given away.
+  // Kills before it waits: as long as the leader is not reaped, the group's number is not given
+  // away.
   int Reap() {
     if (pid_ <= 0) return status_;
     kill(-pid_, SIGKILL);
@@ -97,8 +98,8 @@ Result<pid_t> Start(const std::string& path, const SpawnRequest& request, int in
   sigemptyset(&signals);
   posix_spawnattr_setsigmask(&setup.attributes, &signals);
   posix_spawnattr_setpgroup(&setup.attributes, 0);
-  posix_spawnattr_setflags(&setup.attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF |
-                                                  POSIX_SPAWN_SETSIGMASK);
+  posix_spawnattr_setflags(&setup.attributes,
+                           POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
   std::vector<std::string> words = request.arguments;
   words.insert(words.begin(), path);
   std::vector<char*> argv;
@@ -183,14 +184,15 @@ Result<SpawnOutcome> Spawn(const SpawnRequest& request) {
                         Start(path, request, input.read.get(), output.write.get()));
   Child child(pid);
   output.write = UniqueFd();
-  const UniqueFd pidfd(pidfd_open(pid, 0));
+  // By number: <sys/pidfd.h> of glibc 2.36 declares pidfd_open() without C linkage.
+  const UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (!pidfd.valid()) return std::unexpected(ErrnoError(errno, "pidfd_open"));
   if (fcntl(output.read.get(), F_SETFL, O_NONBLOCK) != 0) {
     return std::unexpected(ErrnoError(errno, "a pipe"));
   }
   SpawnOutcome outcome;
-  PAWL_ASSIGN_OR_RETURN(
-      const bool ended, WaitForEnd(pidfd.get(), output.read.get(), request.deadline, outcome.tail));
+  PAWL_ASSIGN_OR_RETURN(const bool ended,
+                        WaitForEnd(pidfd.get(), output.read.get(), request.deadline, outcome.tail));
   const int status = child.Reap();
   for (int i = 0; i < kLastReads && ReadSome(output.read.get(), outcome.tail); ++i) {
   }

@@ -25,7 +25,8 @@ constexpr std::string_view kSchema =
     " code TEXT NOT NULL, text TEXT NOT NULL);";
 
 ErrorCode CodeOfErrno(int error_number) {
-  if (error_number == EFBIG) return ErrorCode::kNoSpace;  // a limit of the file size is a full disk too
+  // A limit of the file size is a full disk too.
+  if (error_number == EFBIG) return ErrorCode::kNoSpace;
   const ErrorCode code = ErrnoError(error_number, "").code();
   return code == ErrorCode::kInputMissing ? ErrorCode::kIo : code;
 }
@@ -35,19 +36,30 @@ Error SqliteError(sqlite3* connection, int code, const std::string& path) {
   ErrorCode mapped = ErrorCode::kIo;
   switch (code & 0xff) {
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: mapped = ErrorCode::kStoreCorrupt; break;
-    case SQLITE_FULL: mapped = ErrorCode::kNoSpace; break;
+    case SQLITE_NOTADB:
+      mapped = ErrorCode::kStoreCorrupt;
+      break;
+    case SQLITE_FULL:
+      mapped = ErrorCode::kNoSpace;
+      break;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: mapped = ErrorCode::kLockHeld; break;
+    case SQLITE_LOCKED:
+      mapped = ErrorCode::kLockHeld;
+      break;
     case SQLITE_PERM:
     case SQLITE_READONLY:
-    case SQLITE_AUTH: mapped = ErrorCode::kPermission; break;
-    case SQLITE_ERROR: mapped = ErrorCode::kStoreCorrupt; break;  // a table is missing or another
+    case SQLITE_AUTH:
+      mapped = ErrorCode::kPermission;
+      break;
+    case SQLITE_ERROR:
+      mapped = ErrorCode::kStoreCorrupt;
+      break;  // a table is missing or another
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
       if (connection != nullptr) mapped = CodeOfErrno(sqlite3_system_errno(connection));
       break;
-    default: break;
+    default:
+      break;
   }
   return {mapped, Format("{}: {}", path, why)};
 }
@@ -168,9 +180,8 @@ Status Check(sqlite3* connection, const std::string& path) {
     return Fail(ErrorCode::kStoreCorrupt, Format("{} is a database, but not a store", path));
   }
   if (found / kVersionsPerMajor != kStoreSchemaVersion / kVersionsPerMajor) {
-    return Fail(ErrorCode::kStoreSchema,
-                Format("{}: expected a schema of {} … {}, found {}", path, kStoreSchemaVersion,
-                       kVersionsPerMajor - 1, found));
+    return Fail(ErrorCode::kStoreSchema, Format("{}: expected a schema of {} … {}, found {}", path,
+                                                kStoreSchemaVersion, kVersionsPerMajor - 1, found));
   }
   Statement check(connection, "PRAGMA quick_check(1)", path);
   PAWL_TRY(check.Step());
@@ -266,8 +277,8 @@ Status SqliteStateStore::Commit(const Json& document, const std::vector<HistoryE
 
 Result<std::vector<HistoryEntry>> SqliteStateStore::History(std::size_t limit) {
   PAWL_ASSIGN_OR_RETURN(sqlite3 * connection, Open());
-  Statement get(connection,
-                "SELECT at, event, code, text FROM history ORDER BY seq DESC LIMIT ?", path_);
+  Statement get(connection, "SELECT at, event, code, text FROM history ORDER BY seq DESC LIMIT ?",
+                path_);
   get.Bind(static_cast<std::int64_t>(std::min(limit, kHistoryEntriesKept)));
   std::vector<HistoryEntry> entries;
   while (true) {

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The agent's memory in one SQLite file, rollback journal, synchronous=EXTRA: a Commit that returned
-// survives a power cut, one that did not leaves the state before it.
+// The agent's memory in one SQLite file, rollback journal, synchronous=EXTRA: a Commit that
+// returned survives a power cut, one that did not leaves the state before it.
 //
-// Schema versions: `user_version` 1 … 99 only add to each other (tables, columns with defaults), so an
-// older agent reads and writes a newer store of the same hundred and leaves alone what it does not
-// know. Another hundred is kStoreSchema. Version 1:
+// Schema versions: `user_version` 1 … 99 only add to each other (tables, columns with defaults), so
+// an older agent reads and writes a newer store of the same hundred and leaves alone what it does
+// not know. Another hundred is kStoreSchema. Version 1:
 //   document(id INTEGER PRIMARY KEY CHECK (id = 1), json TEXT NOT NULL)
-//   history(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, event TEXT, code TEXT, text TEXT)   at: Unix seconds
+//   history(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, event TEXT, code TEXT, text TEXT)   at:
+//   Unix seconds
 
 #include <memory>
 #include <string>

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/core/directory_metadata_store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "tests/unit/platform/temp_dir.h"
+
+namespace pawl::client {
+namespace {
+
+Bytes B(std::string_view text) {
+  const ByteView view = AsBytes(text);
+  return {view.begin(), view.end()};
+}
+
+TEST(DirectoryMetadataStoreTest, GivesBackTheBytesThatWereSaved) {
+  TempDir dir;
+  DirectoryMetadataStore store(dir.path());
+  EXPECT_FALSE(store.Load("root")->has_value());
+  const Bytes odd = {0, 255, '\n', 'x'};
+  ASSERT_TRUE(store.Save("root", odd));
+  EXPECT_EQ(**store.Load("root"), odd);
+  ASSERT_TRUE(store.Save("root", B("{}")));
+  EXPECT_EQ(dir.Get("root.json"), "{}");
+  ASSERT_TRUE(store.Remove("root"));
+  ASSERT_TRUE(store.Remove("root"));
+  EXPECT_FALSE(store.Load("root")->has_value());
+}
+
+TEST(DirectoryMetadataStoreTest, RoleNamesCannotLeaveTheFolder) {
+  TempDir dir;
+  DirectoryMetadataStore store(dir.path());
+  for (const char* name : {"../escape", "/etc/x", "..", ".", "a/b", "rôle", "a%2e"}) {
+    ASSERT_TRUE(store.Save(name, B("1"))) << name;
+    EXPECT_EQ(**store.Load(name), B("1")) << name;
+  }
+  EXPECT_EQ(ListDirectory(dir.path())->size(), 7U);
+  EXPECT_TRUE(PathExists(dir.Of("%2E%2E%2Fescape.json")) ||
+              PathExists(dir.Of("%2E.%2Fescape.json")));
+}
+
+TEST(DirectoryMetadataStoreTest, LeftoversOfACutWriteAreNotMetadata) {
+  TempDir dir;
+  dir.Put("root.json.0011223344556677.tmp", "torn");
+  DirectoryMetadataStore store(dir.path());
+  EXPECT_FALSE(store.Load("root")->has_value());
+}
+
+TEST(DirectoryMetadataStoreTest, SymbolicLinksAreRefused) {
+  TempDir dir;
+  dir.Put("target", "secret");
+  ASSERT_EQ(symlink("target", dir.Of("root.json").c_str()), 0);
+  DirectoryMetadataStore store(dir.path());
+  EXPECT_EQ(store.Load("root").error().code(), ErrorCode::kPathUnsafe);
+  EXPECT_EQ(store.Save("root", B("x")).error().code(), ErrorCode::kPathUnsafe);
+  EXPECT_EQ(dir.Get("target"), "secret");
+  ASSERT_EQ(symlink(dir.path().c_str(), dir.Of("link").c_str()), 0);
+  DirectoryMetadataStore linked(dir.Of("link"));
+  EXPECT_EQ(linked.Save("root", B("x")).error().code(), ErrorCode::kPathUnsafe);
+}
+
+TEST(DirectoryMetadataStoreTest, LargerFilesThanTheCapAreRefused) {
+  TempDir dir;
+  dir.Put("root.json", std::string(101, 'x'));
+  DirectoryMetadataStore store(dir.path(), 100);
+  EXPECT_EQ(store.Load("root").error().code(), ErrorCode::kMetadataTooLarge);
+}
+
+TEST(DirectoryMetadataStoreTest, MissingFolderIsAnErrorOnSaveAndAbsentOnLoad) {
+  TempDir dir;
+  DirectoryMetadataStore store(dir.Of("absent"));
+  EXPECT_FALSE(store.Load("root")->has_value());
+  EXPECT_FALSE(store.Save("root", B("x")));
+}
+
+}  // namespace
+}  // namespace pawl::client
