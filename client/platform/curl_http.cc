@@ -20,7 +20,7 @@
 namespace pawl::client {
 namespace {
 
-constexpr std::size_t kMaxHeaderBytes = 64 * 1024;  // all header lines of an answer
+constexpr std::size_t kMaxHeaderBytes = 64 * 1024;     // all header lines of an answer
 constexpr std::uint64_t kMaxRefusalBytes = 64 * 1024;  // of an error page that is read
 constexpr long kReceiveBufferBytes = 64 * 1024;
 
