@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Whole-file work on containers, for `pawl-signer delta apply` and `delta show` and for the proof that
-// every new delta gets. ApplyContainer runs exactly the device's decoder.
+// Whole-file work on containers, for `pawl-signer delta apply` and `delta show` and for the proof
+// that every new delta gets. ApplyContainer runs exactly the device's decoder.
 
 #include <array>
 #include <cstdint>
@@ -27,8 +27,8 @@ struct ApplyOptions {
 // Applies the container at `container_path` to `source_path` (empty optional for a full container)
 // and writes `target_path`. The source's and the target's SHA-256 are compared with the head. The
 // target appears under its name only when complete and right; what was there before is replaced.
-// ERRORS: as ParseHead and DecodeFrame; kSourceMismatch; kImageDigestMismatch; kContainerMalformed when
-// the file ends early or goes on after its last frame; kIo, kNoSpace, kInputMissing.
+// ERRORS: as ParseHead and DecodeFrame; kSourceMismatch; kImageDigestMismatch; kContainerMalformed
+// when the file ends early or goes on after its last frame; kIo, kNoSpace, kInputMissing.
 Status ApplyContainer(const std::optional<std::string>& source_path,
                       const std::string& container_path, const std::string& target_path,
                       const ApplyOptions& options = {});
@@ -66,8 +66,8 @@ struct ContainerReport {
   OperationReport operations;
 };
 
-// Reads a container without its source: every payload's hash is checked, control streams are decoded,
-// nothing else. ERRORS: as ApplyContainer where they apply.
+// Reads a container without its source: every payload's hash is checked, control streams are
+// decoded, nothing else. ERRORS: as ApplyContainer where they apply.
 Result<ContainerReport> Inspect(const std::string& container_path);
 
 // The same for a container held behind a reader.

@@ -17,8 +17,8 @@ std::unexpected<Error> Malformed(const std::string& what) {
   return Fail(ErrorCode::kContainerMalformed, what);
 }
 
-// Reads the source through one small read-ahead buffer: many operations read a few bytes each, mostly
-// forward, and a system call for each would dominate.
+// Reads the source through one small read-ahead buffer: many operations read a few bytes each,
+// mostly forward, and a system call for each would dominate.
 class SourceBuffer {
  public:
   SourceBuffer(RandomReader* source, std::uint64_t source_bytes)
@@ -61,7 +61,8 @@ class ChunkBuffer {
   // Bytes of the frame that are still to be made.
   std::uint64_t left() const { return left_; }
 
-  // The next at most `want` bytes, inside one chunk, to be filled by the caller. REQUIRES: want ≤ left().
+  // The next at most `want` bytes, inside one chunk, to be filled by the caller.
+  // REQUIRES: want ≤ left().
   ByteSpan Room(std::uint64_t want) {
     const std::uint64_t room = std::min(kChunkBytes - filled_, want);
     return ByteSpan(buffer_).subspan(filled_, static_cast<std::size_t>(room));

@@ -3,10 +3,10 @@
 
 // Turns one frame of a container into chunks of the target image.
 //
-// DecodeFrame compares length and SHA-256 of the payload with the head before anything looks inside:
-// there is no way to decode unauthenticated bytes. What comes out is nevertheless NOT yet trusted,
-// since it also depends on the source, which nobody has authenticated: the caller compares each
-// chunk with its signed digest before it counts the chunk as done.
+// DecodeFrame compares length and SHA-256 of the payload with the head before anything looks
+// inside: there is no way to decode unauthenticated bytes. What comes out is nevertheless NOT yet
+// trusted, since it also depends on the source, which nobody has authenticated: the caller compares
+// each chunk with its signed digest before it counts the chunk as done.
 //
 // Memory: at most head.memory_bytes at a time. Source reads are random, chunks come in order.
 // Source: docs/container-format.md.
@@ -25,9 +25,10 @@ namespace pawl::delta {
 class ChunkSink {
  public:
   virtual ~ChunkSink() = default;
-  // `data` is exactly kChunkBytes long, or shorter for the last chunk of the image; valid during the
-  // call only. Within a frame, chunks come in ascending order without gaps. When a frame fails later
-  // on, chunks of it may have been delivered already. An error ends DecodeFrame and is passed on.
+  // `data` is exactly kChunkBytes long, or shorter for the last chunk of the image; valid during
+  // the call only. Within a frame, chunks come in ascending order without gaps. When a frame fails
+  // later on, chunks of it may have been delivered already. An error ends DecodeFrame and is passed
+  // on.
   virtual Status Accept(std::uint64_t chunk_index, ByteView data) = 0;
 };
 
@@ -35,9 +36,9 @@ class Decoder {
  public:
   // `head` and `source` are borrowed and must outlive the decoder. `source` is the image that the
   // head names (it may be longer, as a partition is), null exactly when the head has no source.
-  // `memory_limit`: bytes that this decoder may use.
-  // ERRORS: kMemoryLimit when the head asks for more; kSourceMismatch when the source is missing, not
-  // expected, or shorter than the head says; kCodecUnsupported.
+  // `memory_limit`: bytes that this decoder may use. ERRORS: kMemoryLimit when the head asks for
+  // more; kSourceMismatch when the source is missing, not expected, or shorter than the head says;
+  // kCodecUnsupported.
   static Result<Decoder> Create(const Head& head, RandomReader* source, std::uint64_t memory_limit);
   static Result<Decoder> Create(Head&&, RandomReader*, std::uint64_t) = delete;
 
@@ -47,9 +48,9 @@ class Decoder {
 
   // Decodes frame `index` from its payload. Frames may be decoded in any order, again and again.
   // ERRORS: kUnknownName (no such frame); kPayloadLength; kFrameHashMismatch; kContainerMalformed
-  // (structure of the payload, copies outside source or target); kDecodeFailed (a compressed stream is
-  // broken or has another length than stated); kMemoryLimit (a stream needs more memory than the head
-  // admits); kIo from the source; whatever the sink returns.
+  // (structure of the payload, copies outside source or target); kDecodeFailed (a compressed stream
+  // is broken or has another length than stated); kMemoryLimit (a stream needs more memory than the
+  // head admits); kIo from the source; whatever the sink returns.
   Status DecodeFrame(std::size_t index, ByteView payload, ChunkSink& sink);
 
  private:

@@ -43,7 +43,8 @@ Result<Prefix> ReadPrefix(ByteReader& in, const HeadLimits& limits) {
   //= docs/container-format.md#C-07
   if (prefix.head_bytes < kHeadFixedBytes ||
       prefix.head_bytes > std::min(limits.head_bytes, kMaxHeadBytes)) {
-    return Malformed("length of " + std::to_string(prefix.head_bytes) + " bytes is outside the limits");
+    return Malformed("length of " + std::to_string(prefix.head_bytes) +
+                     " bytes is outside the limits");
   }
   return prefix;
 }
@@ -94,7 +95,9 @@ Status CheckFrame(const Frame& frame, bool full) {
     return Malformed("frame of " + std::to_string(frame.chunk_count) + " chunks");
   }
   //= docs/container-format.md#C-11
-  if (full && frame.chunk_count != 1) return Malformed("full container with a frame of many chunks");
+  if (full && frame.chunk_count != 1) {
+    return Malformed("full container with a frame of many chunks");
+  }
   //= docs/container-format.md#C-07
   if (frame.payload_bytes < kPayloadHeaderBytes || frame.payload_bytes > kMaxPayloadBytes) {
     return Malformed("payload of " + std::to_string(frame.payload_bytes) + " bytes");
@@ -178,7 +181,9 @@ Result<std::uint64_t> PeekHeadBytes(ByteView prefix, const HeadLimits& limits) {
   ByteReader in(prefix);
   auto read = ReadPrefix(in, limits);
   if (read.has_value()) return read->head_bytes;
-  if (read.error().code() != ErrorCode::kInputInvalid) return std::unexpected(std::move(read).error());
+  if (read.error().code() != ErrorCode::kInputInvalid) {
+    return std::unexpected(std::move(read).error());
+  }
   return Malformed("ends early");
 }
 

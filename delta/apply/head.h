@@ -37,8 +37,8 @@ enum class CodecId : std::uint16_t {
 struct Codec {
   CodecId id = CodecId::kStored;
   std::uint16_t version = 0;  // of the codec's use here: what a decoder must understand
-  std::uint32_t encoder = 0;  // version of the library that encoded (ZSTD_versionNumber), to explain
-                              // why another build makes other bytes; decoders ignore it
+  std::uint32_t encoder = 0;  // version of the library that encoded (ZSTD_versionNumber), to
+                              // explain why another build makes other bytes; decoders ignore it
   bool operator==(const Codec&) const = default;
 };
 
@@ -67,9 +67,8 @@ struct Head {
   bool operator==(const Head&) const = default;
 };
 
-// The length of the head, from the first kHeadPrefixBytes of a container: for readers of whole files. A
-// device takes the length from its manifest instead.
-// ERRORS: kContainerMalformed.
+// The length of the head, from the first kHeadPrefixBytes of a container: for readers of whole
+// files. A device takes the length from its manifest instead. ERRORS: kContainerMalformed.
 Result<std::uint64_t> PeekHeadBytes(ByteView prefix, const HeadLimits& limits);
 
 // Reads a head that ends exactly where `bytes` ends.

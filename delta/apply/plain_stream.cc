@@ -52,7 +52,8 @@ Result<PlainStream> PlainStream::Open(const CodedStream& stream) {
   plain.workspace_bytes_ = 
       ZSTD_estimateDStreamSize(static_cast<std::size_t>(std::max(window, kMinZstdWindow)));
   if (plain.workspace_bytes_ > plain.memory_bytes_) {
-    return Fail(ErrorCode::kInternal, "this libzstd needs more memory than the format reckons with");
+    return Fail(ErrorCode::kInternal,
+                "this libzstd needs more memory than the format reckons with");
   }
   return plain;
 }
@@ -103,8 +104,8 @@ Status PlainStream::Finish() {
   if (remaining() != 0) return Malformed("bytes are left over");
   if (stream_.codec == CodecId::kStored) return {};
   //= docs/container-format.md#C-23
-  // The last bytes may all have been made while zstd has not yet read its end mark: one step with no
-  // room for output makes it do so, and shows any byte too many.
+  // The last bytes may all have been made while zstd has not yet read its end mark: one step with
+  // no room for output makes it do so, and shows any byte too many.
   ZSTD_inBuffer in = {stream_.coded.data(), stream_.coded.size(), consumed_};
   std::uint8_t none = 0;
   for (bool moved = true; !frame_ended_ && moved;) {

@@ -18,7 +18,8 @@ namespace pawl::delta {
 
 class PlainStream {
  public:
-  // `stream.coded` is borrowed for the life of the object. ERRORS: kDecodeFailed, kContainerMalformed.
+  // `stream.coded` is borrowed for the life of the object. ERRORS: kDecodeFailed,
+  // kContainerMalformed.
   static Result<PlainStream> Open(const CodedStream& stream);
 
   // What this stream needs by the formula of the format (C-24). Bytes; 0 when stored. Nothing is

@@ -10,8 +10,8 @@
 namespace pawl::delta {
 namespace {
 
-// How many blocks of equal hash are compared before a block counts as unmatched: a bound on the work
-// that colliding content can cause.
+// How many blocks of equal hash are compared before a block counts as unmatched: a bound on the
+// work that colliding content can cause.
 constexpr std::size_t kMaxCandidates = 16;
 constexpr std::uint64_t kNoBlock = ~std::uint64_t{0};
 
@@ -32,8 +32,8 @@ class BlockIndex {
     used_.resize(hashes_.size());
   }
 
-  // Blocks that may equal one of this hash, the most promising first: behind the last match, at the same
-  // place, then by position.
+  // Blocks that may equal one of this hash, the most promising first: behind the last match, at the
+  // same place, then by position.
   std::vector<std::uint64_t> Candidates(std::uint64_t hash, std::uint64_t after_last,
                                         std::uint64_t same_place) const {
     std::vector<std::uint64_t> found;
@@ -41,8 +41,9 @@ class BlockIndex {
       if (block < hashes_.size() && hashes_[block] == hash) found.push_back(block);
     }
     auto entry = std::ranges::lower_bound(by_hash_, hash, {}, &Entry::hash);
-    for (; entry != by_hash_.end() && entry->hash == hash && found.size() < kMaxCandidates; ++entry) {
+    while (entry != by_hash_.end() && entry->hash == hash && found.size() < kMaxCandidates) {
       found.push_back(entry->block);
+      ++entry;
     }
     return found;
   }
@@ -102,8 +103,9 @@ class Matcher {
       return {};
     }
     if (old_image_ == nullptr) return {};
-    const auto candidates = index_.Candidates(HashBlock(block), last_ == kNoBlock ? last_ : last_ + 1,
-                                              offset / kMatchBlockBytes);
+    const std::uint64_t next = last_ == kNoBlock ? kNoBlock : last_ + 1;
+    const auto candidates =
+        index_.Candidates(HashBlock(block), next, offset / kMatchBlockBytes);
     for (const std::uint64_t candidate : candidates) {
       PAWL_TRY(old_image_->ReadAt(candidate * kMatchBlockBytes, old_block_));
       if (!std::ranges::equal(old_block_, block)) continue;

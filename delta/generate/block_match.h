@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Layer 1: equal aligned blocks and zero blocks. Takes most of an image out of what is sorted later.
-// Internal to delta/generate.
+// Layer 1: equal aligned blocks and zero blocks. Takes most of an image out of what is sorted
+// later. Internal to delta/generate.
 
 #include <vector>
 

@@ -10,8 +10,8 @@
 namespace pawl::delta {
 namespace {
 
-// Payloads are collected in a file of their own: the head, which lies before them, has a length that is
-// known only when all frames are made.
+// Payloads are collected in a file of their own: the head, which lies before them, has a length
+// that is known only when all frames are made.
 class FileContainerSink : public ContainerSink {
  public:
   FileContainerSink(PendingFile payloads, PendingFile container)

@@ -13,8 +13,8 @@
 namespace pawl::delta {
 namespace {
 
-// Inside similar pieces, equal runs of this length become copies of their own: shorter ones are cheaper
-// as zeros in the difference stream than as two more operations.
+// Inside similar pieces, equal runs of this length become copies of their own: shorter ones are
+// cheaper as zeros in the difference stream than as two more operations.
 constexpr std::size_t kMinCopyRun = 512;
 constexpr std::uint64_t kReadStep = 64ULL << 10;
 

@@ -12,8 +12,8 @@
 
 namespace pawl::delta {
 
-// Target ranges of frames, in order, of whole chunks: one chunk each in full containers, else up to about
-// 1 MiB of payload by a quick estimate. ERRORS: kIo.
+// Target ranges of frames, in order, of whole chunks: one chunk each in full containers, else up to
+// about 1 MiB of payload by a quick estimate. ERRORS: kIo.
 Result<std::vector<Range>> PlanFrames(const StreamBuilder& builder, std::uint64_t target_bytes,
                                       bool full, unsigned threads, ProgressCounter& progress);
 

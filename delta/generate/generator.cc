@@ -56,6 +56,15 @@ Status CheckInputs(const RandomReader* old_image, const RandomReader& new_image,
   return {};
 }
 
+// What one thread needs while it encodes: plain streams, their bound when compressed, the
+// compressor's tables at its highest level.
+constexpr std::uint64_t kEncoderBytes = 64ULL << 20;
+
+unsigned EncoderThreads(const GenerateOptions& options) {
+  const std::uint64_t fitting = options.memory_bytes / kEncoderBytes;
+  return static_cast<unsigned>(std::min<std::uint64_t>(ThreadCount(options.threads), fitting));
+}
+
 // Encodes the planned frames in parallel batches and passes them on in order.
 class FrameWriter {
  public:
@@ -63,7 +72,7 @@ class FrameWriter {
               ProgressCounter& progress)
       : builder_(builder),
         level_(options.effort == Effort::kBest ? kBestLevel : kFastLevel),
-        threads_(ThreadCount(options.threads)),
+        threads_(EncoderThreads(options)),
         sink_(sink),
         progress_(progress) {}
 
@@ -134,8 +143,8 @@ class FrameWriter {
 
 }  // namespace
 
-Result<ContainerInfo> Generate(RandomReader* old_image, RandomReader& new_image, ContainerSink& sink,
-                               const GenerateOptions& options) {
+Result<ContainerInfo> Generate(RandomReader* old_image, RandomReader& new_image,
+                               ContainerSink& sink, const GenerateOptions& options) {
   PAWL_TRY(CheckInputs(old_image, new_image, options));
   const std::uint64_t old_bytes = old_image != nullptr ? old_image->SizeBytes() : 0;
   // Every phase passes once over the images: blocks, similar bytes, plan, frames.
@@ -156,7 +165,7 @@ Result<ContainerInfo> Generate(RandomReader* old_image, RandomReader& new_image,
   const StreamBuilder builder(old_image, new_image, matches.pieces);
   PAWL_ASSIGN_OR_RETURN(const std::vector<Range> frames,
                         PlanFrames(builder, info.head.target.bytes, old_image == nullptr,
-                                   ThreadCount(options.threads), progress));
+                                   EncoderThreads(options), progress));
   FrameWriter writer(builder, options, sink, progress);
   PAWL_TRY(writer.Write(frames, info.head));
   PlaceFrames(info.head);

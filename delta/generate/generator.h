@@ -3,10 +3,10 @@
 
 // Makes containers: deltas between two images, and full containers of one.
 //
-// Deterministic: the same images, effort, memory bound and libzstd give the same bytes, whatever the
-// number of threads. Images are read by pread through bounded buffers, never mapped, so that a file
-// that shrinks or vanishes is an error, not a signal.
-// Method and sources: delta/generate/README.md.
+// Deterministic: the same images, effort, memory bound and libzstd give the same bytes, whatever
+// the number of threads. Images are read by pread through bounded buffers, never mapped, so that a
+// file that shrinks or vanishes is an error, not a signal. Method and sources:
+// delta/generate/README.md.
 
 #include <cstdint>
 #include <string>
@@ -26,11 +26,13 @@ enum class Effort : std::uint8_t {
 struct GenerateOptions {
   Effort effort = Effort::kFast;
   unsigned threads = 0;                      // 0: one per core
-  std::uint64_t memory_bytes = 1ULL << 30;   // of working memory; at least kMinGenerateMemory
+  std::uint64_t memory_bytes = 1ULL << 30;   // of working memory, kMinGenerateMemory or more; a
+                                             // smaller bound may give a different, larger delta
   ProgressFunction progress = {};            // in bytes of estimated work; may be empty
 };
 
-inline constexpr std::uint64_t kMinGenerateMemory = 64ULL << 20;
+// One thread's streams and compressor fit, and windows of the old image that are worth sorting.
+inline constexpr std::uint64_t kMinGenerateMemory = 128ULL << 20;
 
 // How the bytes of the target came about.
 struct GenerateStatistics {
@@ -51,12 +53,13 @@ struct ContainerInfo {
   GenerateStatistics statistics;
 };
 
-// Writes the container `out_path` that makes `new_path` from `old_path`. The file appears only when it
-// is complete. Prove a delta with ApplyContainer before it is signed.
-// ERRORS: kInputMissing, kInputInvalid (not a regular file; larger than the format admits; changed while
-// it was read), kMemoryLimit (memory_bytes below kMinGenerateMemory), kIo, kNoSpace.
+// Writes the container `out_path` that makes `new_path` from `old_path`. The file appears only when
+// it is complete. Prove a delta with ApplyContainer before it is signed. ERRORS: kInputMissing,
+// kInputInvalid (not a regular file; larger than the format admits; changed while it was read),
+// kMemoryLimit (memory_bytes below kMinGenerateMemory), kIo, kNoSpace.
 Result<ContainerInfo> GenerateDelta(const std::string& old_path, const std::string& new_path,
-                                    const std::string& out_path, const GenerateOptions& options = {});
+                                    const std::string& out_path,
+                                    const GenerateOptions& options = {});
 
 // Writes a full container: one frame per chunk, so that single chunks can be fetched by range.
 // ERRORS: as GenerateDelta.
@@ -71,9 +74,9 @@ class ContainerSink {
   virtual Status Finish(ByteView head) = 0;
 };
 
-// The same engine on readers. `old_image` null: a full container. ContainerInfo::sha256 is left zero: the
-// sink sees the bytes in another order than the file has them.
-Result<ContainerInfo> Generate(RandomReader* old_image, RandomReader& new_image, ContainerSink& sink,
-                               const GenerateOptions& options);
+// The same engine on readers. `old_image` null: a full container. ContainerInfo::sha256 is left
+// zero: the sink sees the bytes in another order than the file has them.
+Result<ContainerInfo> Generate(RandomReader* old_image, RandomReader& new_image,
+                               ContainerSink& sink, const GenerateOptions& options);
 
 }  // namespace pawl::delta

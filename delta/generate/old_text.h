@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Parts of the old image, laid end to end so that they can be suffix-sorted, with the way back to image
-// offsets. Internal to delta/generate.
+// Parts of the old image, laid end to end so that they can be suffix-sorted, with the way back to
+// image offsets. Internal to delta/generate.
 
 #include <cstdint>
 #include <optional>
@@ -38,9 +38,11 @@ class OldText {
 };
 
 // `ranges` widened by `margin` on both sides inside [0, size), joined where they touch.
-std::vector<Range> Widen(const std::vector<Range>& ranges, std::uint64_t margin, std::uint64_t size);
+std::vector<Range> Widen(const std::vector<Range>& ranges, std::uint64_t margin,
+                         std::uint64_t size);
 
 // Cuts `ranges` into groups of at most `limit` bytes each, in order.
-std::vector<std::vector<Range>> CutIntoWindows(const std::vector<Range>& ranges, std::uint64_t limit);
+std::vector<std::vector<Range>> CutIntoWindows(const std::vector<Range>& ranges,
+                                               std::uint64_t limit);
 
 }  // namespace pawl::delta

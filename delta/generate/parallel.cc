@@ -34,7 +34,9 @@ Status ParallelFor(unsigned threads, std::size_t count,
   };
   {
     std::vector<std::jthread> others;
-    for (std::size_t i = 1; i < std::min<std::size_t>(threads, count); ++i) others.emplace_back(run);
+    for (std::size_t i = 1; i < std::min<std::size_t>(threads, count); ++i) {
+      others.emplace_back(run);
+    }
     run();
   }
   if (failure.has_value()) return std::unexpected(*std::move(failure));

@@ -13,8 +13,9 @@
 
 namespace pawl::delta {
 
-// Calls work(0) … work(count - 1) on at most `threads` threads; the order is not defined, so results go to
-// places of their own. Returns the error of the lowest index that failed; later work may then be left out.
+// Calls work(0) … work(count - 1) on at most `threads` threads; the order is not defined, so
+// results go to places of their own. Returns the error of the lowest index that failed; later work
+// may then be left out.
 Status ParallelFor(unsigned threads, std::size_t count,
                    const std::function<Status(std::size_t)>& work);
 

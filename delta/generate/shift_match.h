@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Layer 1 continued: equal bytes at any distance. Blocks of the old image are indexed by a rolling hash
-// which is then rolled over what is unmatched of the new image (rsync's method; HDiffPatch's
+// Layer 1 continued: equal bytes at any distance. Blocks of the old image are indexed by a rolling
+// hash which is then rolled over what is unmatched of the new image (rsync's method; HDiffPatch's
 // match_block does the same before its suffix sort). Internal to delta/generate.
 
 #include <vector>
@@ -21,8 +21,8 @@ class ShiftIndex {
   // Indexes the whole old image. ERRORS: kIo.
   static Result<ShiftIndex> Build(RandomReader& old_image);
 
-  // Equal pieces for `text`, which lies at `target` of the new image. Every piece is compared with the
-  // old image and extended in both directions inside `text`. ERRORS: kIo.
+  // Equal pieces for `text`, which lies at `target` of the new image. Every piece is compared with
+  // the old image and extended in both directions inside `text`. ERRORS: kIo.
   Result<Pieces> Match(RandomReader& old_image, std::uint64_t target, ByteView text) const;
 
  private:

@@ -14,8 +14,8 @@ namespace pawl::delta {
 namespace {
 
 constexpr std::uint64_t kUnitBytes = 4ULL << 20;  // of the new image per scan
-// Old bytes around an unmatched block that are sorted too: content that moved by less than this is found
-// although its block as such was matched elsewhere.
+// Old bytes around an unmatched block that are sorted too: content that moved by less than this is
+// found although its block as such was matched elsewhere.
 constexpr std::uint64_t kMarginBytes = 4096;
 constexpr std::uint64_t kMaxWindow = 1ULL << 30;  // the sort's 32-bit positions
 constexpr std::uint64_t kMinGap = 16;             // shorter gaps stay literal

@@ -22,18 +22,19 @@ Result<SuffixIndex> SuffixIndex::Build(ByteView text) {
   index.text_ = text;
   if (text.size() < kMinMatch) return index;
   index.suffixes_.resize(text.size());
-  if (divsufsort(text.data(), index.suffixes_.data(), static_cast<std::int32_t>(text.size())) != 0) {
+  const auto length = static_cast<std::int32_t>(text.size());
+  if (divsufsort(text.data(), index.suffixes_.data(), length) != 0) {
     return Fail(ErrorCode::kInternal, "suffix sort failed");
   }
-  // Where each two-byte beginning starts. The one-byte suffix sorts before all that begin with its byte:
-  // it is counted to the bucket (byte, 0).
+  // Where each two-byte beginning starts. The one-byte suffix sorts before all that begin with its
+  // byte: it is counted to the bucket (byte, 0).
   index.buckets_.assign(kBuckets + 1, 0);
   for (std::size_t i = 0; i + 1 < text.size(); ++i) ++index.buckets_[BucketOf(text.data() + i) + 1];
   ++index.buckets_[(std::size_t{text.back()} << 8) + 1];
   for (std::size_t i = 0; i < kBuckets; ++i) index.buckets_[i + 1] += index.buckets_[i];
 
-  // Four bits or more per position: most beginnings that do not occur are told by one load, which is
-  // what bounds the time for data that matches nothing.
+  // Four bits or more per position: most beginnings that do not occur are told by one load, which
+  // is what bounds the time for data that matches nothing.
   const auto bits = static_cast<unsigned>(std::bit_width(text.size())) + 2;
   index.filter_shift_ = 64 - bits;
   index.filter_.resize(std::max<std::size_t>(1, (std::size_t{1} << bits) / 64));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Longest match of a pattern in a text, by suffix array (libdivsufsort; Manber and Myers 1993 for the
-// search). Internal to delta/generate.
+// Longest match of a pattern in a text, by suffix array (libdivsufsort; Manber and Myers 1993 for
+// the search). Internal to delta/generate.
 
 #include <cstdint>
 #include <vector>

@@ -90,7 +90,8 @@ class Scanner {
 
   std::size_t SegmentRoom(const SuffixIndex::Match& match) const {
     if (match.length == 0) return 0;
-    return static_cast<std::size_t>(old_text_.SegmentAt(match.position).text_end() - match.position);
+    const OldText::Segment& segment = old_text_.SegmentAt(match.position);
+    return static_cast<std::size_t>(segment.text_end() - match.position);
   }
 
   bool AlignedEqual(std::size_t at) const {
@@ -122,7 +123,8 @@ class Scanner {
     SetAlignment({begun.text, begun.old});
   }
 
-  // Emits the present alignment, extended forward; returns where the next one begins, extended backward.
+  // Emits the present alignment, extended forward; returns where the next one begins, extended
+  // backward.
   Overlay Close(const std::optional<Alignment>& next) {
     const std::size_t end = next ? next->text : text_.size();
     std::size_t forward = ForwardLength(end);
@@ -175,8 +177,8 @@ class Scanner {
     }
     return length;
   }
-  // An overlay stays in one segment: that of its first byte when it also goes forward, else (behind the
-  // text) that of the byte before.
+  // An overlay stays in one segment: that of its first byte when it also goes forward, else (behind
+  // the text) that of the byte before.
   std::size_t SegmentBegin(const Alignment& next) const {
     const std::size_t within = next.text == text_.size() && next.old != 0 ? next.old - 1 : next.old;
     return within == old_.size() ? within

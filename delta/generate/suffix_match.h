@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Layer 3: similar bytes. Percival's scan ("Matching with Mismatches and Assorted Applications", 2006;
-// bsdiff 4) over a suffix index, with a bound on the work for data that matches nothing.
+// Layer 3: similar bytes. Percival's scan ("Matching with Mismatches and Assorted Applications",
+// 2006; bsdiff 4) over a suffix index, with a bound on the work for data that matches nothing.
 // Internal to delta/generate.
 
 #include <optional>

@@ -15,9 +15,13 @@ constexpr std::size_t kSampleBytes = 24;
 // Calls visit(fingerprint) for every sample of `text`.
 template <class Visit>
 void ForEachSample(ByteView text, Visit visit) {
+  std::uint64_t previous = 0;
   for (std::size_t i = 0; i + kSampleBytes <= text.size(); ++i) {
     const std::uint64_t first = Mix(Load64(text.data() + i));
-    if ((first >> 40 & kSampleMask) != 0) continue;
+    // Within a run of one byte all positions look alike: they would all be samples, or none.
+    const bool in_run = first == previous;
+    previous = first;
+    if (in_run || (first >> 40 & kSampleMask) != 0) continue;
     visit(Mix(Mix(first + Load64(text.data() + i + 8)) + Load64(text.data() + i + 16)));
   }
 }

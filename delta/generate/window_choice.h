@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Finds the window of the old image that shares most content with a piece of the new one, by sampled
-// fingerprints: positions are chosen by the content itself, so that shifts do not matter.
+// Finds the window of the old image that shares most content with a piece of the new one, by
+// sampled fingerprints: positions are chosen by the content itself, so that shifts do not matter.
 // Internal to delta/generate.
 
 #include <cstdint>

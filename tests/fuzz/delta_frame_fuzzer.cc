@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
-// Any bytes as an authentic payload (the head is made to fit its hash): refused, or decoded to exactly
-// the target bytes of the frame. First byte: bit 0 = with a source, the rest varies the target's length.
+// SPDX-License-Identifier: Apache-2.0 Any bytes as an authentic payload (the head is made to fit
+// its hash): refused, or decoded to exactly the target bytes of the frame. First byte: bit 0 = with
+// a source, the rest varies the target's length.
 
 #include <cstdlib>
 

@@ -1,6 +1,5 @@
-// SPDX-License-Identifier: Apache-2.0
-// Writes the seeds of the delta fuzzers into two folders: seeds are made by code, so that they follow the
-// format. usage: delta_seeds HEAD_FOLDER FRAME_FOLDER
+// SPDX-License-Identifier: Apache-2.0 Writes the seeds of the delta fuzzers into two folders: seeds
+// are made by code, so that they follow the format. usage: delta_seeds HEAD_FOLDER FRAME_FOLDER
 
 #include <cstdio>
 #include <filesystem>

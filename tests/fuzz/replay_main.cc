@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
-// Runs a fuzzer's entry point over every file of the folders that are named, without libFuzzer: so that
-// what fuzzing has found, and the seeds, stay checked by any compiler. Exit status 1: nothing to replay.
+// SPDX-License-Identifier: Apache-2.0 Runs a fuzzer's entry point over every file of the folders
+// that are named, without libFuzzer: so that what fuzzing has found, and the seeds, stay checked by
+// any compiler. Exit status 1: nothing to replay.
 
 #include <algorithm>
 #include <cstdint>

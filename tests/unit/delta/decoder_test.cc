@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
-// Payloads that are authentic by their hash and hostile by their content: the case of a stolen key or a
-// broken signer. The decoder stays inside source, target and memory whatever they say.
+// SPDX-License-Identifier: Apache-2.0 Payloads that are authentic by their hash and hostile by
+// their content: the case of a stolen key or a broken signer. The decoder stays inside source,
+// target and memory whatever they say.
 
 #include <gtest/gtest.h>
 
@@ -84,8 +84,8 @@ TEST(DecoderTest, CopiesOutsideTheSourceAreRefused) {  // C-16
   EXPECT_EQ(OutcomeOf({{kCopy, 1, 1, true}}, 1), ErrorCode::kContainerMalformed);
 }
 
-// The CVE-2014-9862 family: lengths and moves that are negative or wrap when read as signed or added
-// without care.
+// The CVE-2014-9862 family: lengths and moves that are negative or wrap when read as signed or
+// added without care.
 TEST(DecoderTest, HugeAndWrappingControlValuesAreRefused) {  // C-02, C-16, C-17
   const std::uint64_t edges[] = {0x7FFFFFFF,         0x80000000,         0xFFFFFFFF,
                                  0x100000000,        0x3FFFFFFFFFFFFFFF, 0x3FFFFFFFFFFFFFF0,
@@ -191,7 +191,8 @@ TEST(DecoderTest, CodecThatTheHeadDoesNotListIsRefused) {  // C-13
   EXPECT_EQ(DecodeForged(forged, nullptr, sink).error().code(), ErrorCode::kContainerMalformed);
 }
 
-// A payload whose literal stream is `coded`, said to have `plain_bytes`, for a target of `target_bytes`.
+// A payload whose literal stream is `coded`, said to have `plain_bytes`, for a target of
+// `target_bytes`.
 ErrorCode ZstdOutcome(const Bytes& coded, std::uint64_t plain_bytes, std::uint64_t target_bytes) {
   const Bytes control = Control({{kLiteral, target_bytes}});
   return Outcome(JoinPayload({CodedStream{CodecId::kStored, control.size(), control}, CodedStream{},
@@ -258,8 +259,9 @@ TEST(DecoderTest, MemoryLieIsRefusedBeforeDecoding) {  // C-24
   const Bytes plain(1U << 20);
   const Bytes coded = ZstdFrame(plain);
   const Bytes control = Control({{kLiteral, plain.size()}});
+  const CodedStream literal{CodecId::kZstd, plain.size(), coded};
   auto forged = Forge(JoinPayload({CodedStream{CodecId::kStored, control.size(), control},
-                                   CodedStream{}, CodedStream{CodecId::kZstd, plain.size(), coded}}),
+                                   CodedStream{}, literal}),
                       std::nullopt, plain.size());
   const std::uint64_t needed = kDecoderBaseBytes + plain.size() + kZstdOverheadBytes;
   forged.head.memory_bytes = needed;

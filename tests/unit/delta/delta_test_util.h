@@ -42,7 +42,8 @@ class CollectingSink : public ChunkSink {
   std::vector<std::uint64_t> chunks_;
 };
 
-Result<Bytes> MakeDelta(ByteView old_image, ByteView new_image, const GenerateOptions& options = {});
+Result<Bytes> MakeDelta(ByteView old_image, ByteView new_image,
+                        const GenerateOptions& options = {});
 Result<Bytes> MakeFull(ByteView new_image, const GenerateOptions& options = {});
 
 // Decodes a whole container. `source` null for full ones. Compares the target digest too.

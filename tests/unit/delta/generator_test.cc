@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
-// What the generator makes, the decoder turns into exactly the target: for every small case, and for
-// edits of every kind. And it makes the same bytes every time.
+// SPDX-License-Identifier: Apache-2.0 What the generator makes, the decoder turns into exactly the
+// target: for every small case, and for edits of every kind. And it makes the same bytes every
+// time.
 
 #include <gtest/gtest.h>
 
@@ -226,7 +226,7 @@ TEST(GeneratorTest, SameBytesForAnyNumberOfThreads) {
 }
 
 TEST(GeneratorTest, SmallMemoryCutsTheSortIntoWindowsAndStaysRight) {
-  // 24 MiB of old bytes without an equal block: more than one window of 64 MiB * 3/4 / 6.
+  // 24 MiB of old bytes without an equal block: more than one window of 128 MiB * 3/4 / 6.
   std::mt19937_64 random(9);
   const Bytes old_image = RandomContent(random, 24U << 20);
   Bytes new_image(old_image.begin() + (12 << 20), old_image.end());

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: Apache-2.0
-// The reader in Python, written from the format document alone, and the decoder make the same target.
+// SPDX-License-Identifier: Apache-2.0 The reader in Python, written from the format document alone,
+// and the decoder make the same target.
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ namespace {
 
 // Exit status of the reference reader. Paths are of this test's own making and need no quoting.
 int RunReference(const std::string& arguments) {
-  const std::string command = std::string("python3 ") + PAWL_SOURCE_DIR +
+  const std::string command = std::string("python3 -B ") + PAWL_SOURCE_DIR +
                               "/tests/reference/container_reader.py " + arguments;
   const int status = std::system(command.c_str());
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
