@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <iostream>
 
@@ -31,10 +32,10 @@ class CliArguments : public Arguments {
     app_.add_option_function<std::string>(name, [&value](const std::string& given) { value = given; }, help);
   }
   void Option(const std::string& name, std::uint64_t& value, const std::string& help, bool required) override {
-    Require(app_.add_option(name, value, help), required);
+    Require(Number(name, [&value](std::uint64_t given) { value = given; }, help), required);
   }
   void Option(const std::string& name, std::optional<std::uint64_t>& value, const std::string& help) override {
-    app_.add_option_function<std::uint64_t>(name, [&value](const std::uint64_t& given) { value = given; }, help);
+    Number(name, [&value](std::uint64_t given) { value = given; }, help);
   }
   void Option(const std::string& name, std::vector<std::string>& values, const std::string& help, bool required) override {
     // One value per occurrence: "--key a --key b", so that positional words after it are not swallowed.
@@ -51,6 +52,21 @@ class CliArguments : public Arguments {
   }
 
  private:
+  // The parser library would take "-1" for 2^64-1 and "010" for 8; here a number is its decimal digits.
+  CLI::Option* Number(const std::string& name, const std::function<void(std::uint64_t)>& take, const std::string& help) {
+    const auto use = [take](const std::string& text) {
+      if (const auto number = ParseNumber(text)) take(*number);
+    };
+    return app_.add_option_function<std::string>(name, use, help)->type_name("NUMBER")->check([](const std::string& text) {
+      return ParseNumber(text) ? std::string() : Format("expected a number as 0, 1, 2 …, found '{}'", text);
+    });
+  }
+  static std::optional<std::uint64_t> ParseNumber(std::string_view text) {
+    std::uint64_t number = 0;
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (failure != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return number;
+  }
   static void Require(CLI::Option* option, bool required) {
     if (required) option->required();
   }
@@ -294,16 +310,22 @@ Result<SecretBuffer> ReadPassphrase(std::optional<std::uint64_t> descriptor, std
   std::size_t length = 0;
   ssize_t got = 0;
   std::uint8_t byte = 0;
+  bool too_long = false;
   // Byte by byte: what follows the line belongs to the next passphrase.
-  while (length < kMaxPassphraseBytes && ((got = read(fd, &byte, 1)) == 1 || (got < 0 && errno == EINTR))) {
+  while ((got = read(fd, &byte, 1)) == 1 || (got < 0 && errno == EINTR)) {
     if (got < 0) continue;
     if (byte == '\n') break;
+    too_long = length == kMaxPassphraseBytes;
+    if (too_long) break;
     line.span()[length++] = byte;
   }
   byte = 0;
   if (!descriptor) {
     tcsetattr(fd, TCSAFLUSH, &saved);
     std::cerr << '\n';
+  }
+  if (too_long) {  // a part of it would be another passphrase
+    return Fail(ErrorCode::kInputInvalid, Format("{}: expected at most {} bytes in one line, found more", prompt, kMaxPassphraseBytes));
   }
   if (length == 0) {
     return Fail(ErrorCode::kPassphraseMissing, Format("{}: expected one line, found nothing", prompt));

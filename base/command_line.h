@@ -83,7 +83,7 @@ std::function<Action(Arguments&)> Declare(void (*bind)(Arguments&, Options&), Re
 }
 
 // A passphrase, from the terminal without echo, or one line from an inherited descriptor (--passphrase-fd N). Never argv, never environment.
-// ERRORS: kPassphraseMissing.
+// ERRORS: kPassphraseMissing; kInputInvalid for more than 1024 bytes.
 Result<SecretBuffer> ReadPassphrase(std::optional<std::uint64_t> descriptor, std::string_view prompt);
 
 }  // namespace pawl

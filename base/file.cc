@@ -80,6 +80,7 @@ Result<UniqueFd> OpenFile(const std::string& path, int flags, mode_t mode) {
 }
 
 Result<Bytes> ReadFile(const std::string& path, std::uint64_t max_bytes) {
+  max_bytes = std::min<std::uint64_t>(max_bytes, INT64_MAX - 1);  // so that "one more" cannot overflow below
   PAWL_ASSIGN_OR_RETURN(const UniqueFd fd, OpenFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
   struct stat info {};
   if (fstat(fd.get(), &info) != 0) return std::unexpected(ErrnoError(errno, path));
@@ -182,7 +183,11 @@ Status MakeDirectories(const std::string& path, mode_t mode) {
   if (std::filesystem::is_directory(path, failure)) return {};
   const std::string parent = ParentOf(path);
   if (parent != path && parent != ".") PAWL_TRY(MakeDirectories(parent, mode));
-  if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST) return std::unexpected(ErrnoError(errno, path));
+  if (mkdir(path.c_str(), mode) != 0) {
+    const int why = errno;
+    // Another process may have been faster; anything else of that name is in the way.
+    if (why != EEXIST || !std::filesystem::is_directory(path, failure)) return std::unexpected(ErrnoError(why, path));
+  }
   return SyncDirectory(parent);
 }
 
@@ -197,9 +202,10 @@ Result<std::vector<std::string>> ListDirectory(const std::string& path) {
   if (failure) return std::unexpected(ErrnoError(failure.value(), path));
   std::vector<std::string> names;
   for (const std::filesystem::directory_iterator end; entries != end; entries.increment(failure)) {
-    if (failure) return std::unexpected(ErrnoError(failure.value(), path));
     names.push_back(entries->path().filename().string());
   }
+  // A failed increment() makes the iterator equal to `end`: half a listing must not pass for all of it.
+  if (failure) return std::unexpected(ErrnoError(failure.value(), path));
   std::ranges::sort(names);
   return names;
 }

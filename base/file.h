@@ -38,8 +38,8 @@ Error ErrnoError(int error_number, std::string_view what);
 // open(2) with O_CLOEXEC.
 Result<UniqueFd> OpenFile(const std::string& path, int flags, mode_t mode = 0);
 
-// The whole of a regular file. ERRORS: kInputMissing, kInputInvalid (larger than max_bytes, not a regular file, a symbolic link
-// as last component), kIo.
+// The whole of a regular file. ERRORS: kInputMissing, kInputInvalid (larger than max_bytes, not a regular file), kPathUnsafe (a
+// symbolic link as last component), kIo.
 Result<Bytes> ReadFile(const std::string& path, std::uint64_t max_bytes);
 // As ReadFile; an absent file is an empty optional.
 Result<std::optional<Bytes>> ReadFileIfExists(const std::string& path, std::uint64_t max_bytes);

@@ -110,8 +110,12 @@ Result<Json> ParseJson(ByteView bytes) {
   if (bytes.size() >= 3 && bytes[0] == 0xEF && bytes[1] == 0xBB && bytes[2] == 0xBF) {
     return Fail(ErrorCode::kInputInvalid, "expected JSON, found a byte order mark");
   }
-  StrictBuilder builder;
+  // The parser library takes a NUL for the end of the input and would not see what follows it. Inside a text it is refused anyway.
   const std::string_view text = AsText(bytes);
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    return Fail(ErrorCode::kInputInvalid, Format("expected strict JSON, found a NUL byte at {}", nul));
+  }
+  StrictBuilder builder;
   const bool ok = Json::sax_parse(text.begin(), text.end(), &builder, nlohmann::detail::input_format_t::json, true);
   if (!ok) return Fail(ErrorCode::kInputInvalid, "expected strict JSON, " + builder.error());
   return std::move(builder.root);

@@ -2,6 +2,7 @@
 #include "base/signature.h"
 
 #include <openssl/bio.h>
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
@@ -32,7 +33,9 @@ constexpr int kMinRsaBits = 2048;
 
 Pkey ParsePem(std::string_view pem) {
   const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  return Pkey(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr));
+  // Without a callback the library would ask for a passphrase on the terminal when the PEM says that it is encrypted.
+  const auto no_passphrase = [](char*, int, int, void*) { return -1; };
+  return Pkey(PEM_read_bio_PUBKEY(bio.get(), nullptr, no_passphrase, nullptr));
 }
 
 Pkey ParseDer(ByteView der) {
@@ -55,6 +58,14 @@ bool IsP256(const Pkey& key) {
   return EVP_PKEY_get_base_id(key.get()) == EVP_PKEY_EC &&
          EVP_PKEY_get_group_name(key.get(), group.data(), group.size(), &length) == 1 &&
          std::string_view(group.data(), length) == "prime256v1";
+}
+
+// Gives a P-256 key the one encoding that it is compared by: named curve, uncompressed point. Otherwise a compressed and an
+// uncompressed spelling of one key would count as two.
+bool Normalise(const Pkey& key) {
+  return EVP_PKEY_set_utf8_string_param(key.get(), OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PKEY_EC_ENCODING_GROUP) == 1 &&
+         EVP_PKEY_set_utf8_string_param(key.get(), OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+                                        OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED) == 1;
 }
 
 bool VerifyWithLibcrypto(SignatureScheme scheme, ByteView der, ByteView message, ByteView signature) {
@@ -99,13 +110,14 @@ Result<PublicKey> PublicKey::FromTuf(std::string_view keytype, std::string_view 
   if (public_text.size() > kMaxPemBytes) return Fail(ErrorCode::kKeyInvalid, "public key is too long");
   const Pkey key = ParsePem(public_text);
   if (!key) return Fail(ErrorCode::kKeyInvalid, "expected a PEM public key");
-  if (ecdsa && !IsP256(key)) return Fail(ErrorCode::kKeyInvalid, "expected a key on the curve P-256");
+  if (ecdsa && (!IsP256(key) || !Normalise(key))) return Fail(ErrorCode::kKeyInvalid, "expected a key on the curve P-256");
   if (rsa && (EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_RSA || EVP_PKEY_get_bits(key.get()) < kMinRsaBits)) {
     return Fail(ErrorCode::kKeyInvalid, "expected an RSA key of at least 2048 bits");
   }
   const SignatureScheme kind = ecdsa ? SignatureScheme::kEcdsaSha2Nistp256 : SignatureScheme::kRsassaPssSha256;
   Bytes identity{static_cast<std::uint8_t>(kind)};
   const Bytes der = EncodeDer(key);
+  if (der.empty()) return Fail(ErrorCode::kKeyInvalid, "the public key cannot be encoded");
   identity.insert(identity.end(), der.begin(), der.end());
   return PublicKey(kind, std::move(identity));
 }
