@@ -209,12 +209,14 @@ Sha256Digest Signers::KeysetId() const {
   return hash.Finish();
 }
 
+//= docs/manifest-format.md#M-12
 bool IsDelegatableName(std::string_view name) {
   if (name.empty() || std::ranges::find(kTypeNames, name) != kTypeNames.end()) return false;
   if (name.starts_with("root/")) return false;
   return EncodeFileName(name).size() <= kMaxEncodedRoleNameBytes;
 }
 
+//= docs/manifest-format.md#M-01
 Result<SignedMetadata> ParseMetadata(std::string_view role, ByteView bytes) {
   auto document = ParseJson(bytes);
   if (!document) {

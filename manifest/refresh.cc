@@ -11,27 +11,29 @@
 namespace pawl::manifest {
 namespace {
 
+bool IsPlain(std::string_view component) {
+  return !component.empty() && component != "." && component != "..";
+}
+
 // A target path becomes a file name: each component harmless, none of them a way up.
 //= docs/manifest-format.md#M-24
 Result<std::string> TargetFileName(const TrustedTarget& target, bool consistent_snapshot) {
-  const std::size_t slash = target.path.rfind('/');
-  const std::size_t name_start = slash == std::string::npos ? 0 : slash + 1;
-  std::string path = target.path;
-  if (consistent_snapshot) {
-    const std::string hash = target.sha256 ? target.sha256->Hex() : HexEncode(*target.sha512);
-    path.insert(name_start, hash + ".");
-  }
   std::string file = "targets";
-  std::string_view rest = path;
+  std::string_view rest = target.path;
   while (true) {
     const std::size_t end = rest.find('/');
     const std::string_view component = rest.substr(0, end);
-    if (component.empty() || component == "." || component == "..") {
+    if (!IsPlain(component)) {
       return Fail(ErrorCode::kPathUnsafe, Format("{}: expected a relative path of plain components",
                                                  EncodeComponent(target.path)));
     }
-    file += "/" + EncodeComponent(component);
-    if (end == std::string_view::npos) return file;
+    file += '/';
+    const bool last = end == std::string_view::npos;
+    if (last && consistent_snapshot) {
+      file += (target.sha256 ? target.sha256->Hex() : HexEncode(*target.sha512)) + ".";
+    }
+    file += EncodeComponent(component);
+    if (last) return file;
     rest.remove_prefix(end + 1);
   }
 }

@@ -8,3 +8,17 @@ pawl_test(tuf_vectors_test LABEL vectors
     vectors/tuf_conformance_replay_test.cc
     vectors/tuf_repositories_test.cc
   USES sim_tuf_repository pawl::manifest pawl::base)
+
+pawl_test(tuf_test LABEL unit
+  SOURCES
+    unit/manifest/tuf_delegation_test.cc
+    unit/manifest/tuf_metadata_test.cc
+    unit/manifest/tuf_past_faults_test.cc
+    unit/manifest/tuf_path_pattern_test.cc
+    unit/manifest/tuf_refresh_test.cc
+    unit/manifest/tuf_time_floor_test.cc
+  USES sim_tuf_repository pawl::manifest pawl::base)
+
+# The client under test of the public TUF conformance suite; not installed.
+add_executable(pawl-tuf conformance/pawl_tuf.cc)
+target_link_libraries(pawl-tuf PRIVATE pawl::build_flags pawl::client_platform pawl::manifest pawl::base)
