@@ -22,3 +22,6 @@ pawl_test(tuf_test LABEL unit
 # The client under test of the public TUF conformance suite; not installed.
 add_executable(pawl-tuf conformance/pawl_tuf.cc)
 target_link_libraries(pawl-tuf PRIVATE pawl::build_flags pawl::client_platform pawl::manifest pawl::base)
+pawl_script_test(pawl_tuf_replay LABEL vectors TIMEOUT 600
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/conformance/replay_recorded.py
+          $<TARGET_FILE:pawl-tuf> ${PROJECT_SOURCE_DIR}/../shared/vectors)
