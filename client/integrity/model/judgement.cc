@@ -79,6 +79,7 @@ TrustVector VectorOf(std::span<const Judged> all, const Policy& policy) {
   TrustVector vector{};
   for (std::size_t key = 0; key < kClaimCount; ++key) vector[key] = ClaimValue(static_cast<Claim>(key), all);
   vector[static_cast<std::size_t>(Claim::kInstanceIdentity)] = policy.instance_identity;
+  //= docs/integrity-statement.md#S-17
   if (policy.test_mode) vector[static_cast<std::size_t>(Claim::kConfiguration)] = kContraindicated;
   return vector;
 }
