@@ -7,6 +7,11 @@
 #include "base/log.h"
 
 namespace pawl::client {
+namespace {
+
+constexpr std::uint64_t kMaxUnconfirmedTrials = 3;  // of one release, then it is on hold
+
+}  // namespace
 
 HistoryEntry Agent::Note(std::string event, std::string code, std::string text) const {
   return {settings_.now, std::move(event), std::move(code), std::move(text)};
@@ -88,8 +93,14 @@ void Agent::OnRolledBack(std::vector<HistoryEntry>& entries) {
     update.failure_code = CodeName(ErrorCode::kTrialFailed);
     update.failure_text = Format("{} was started in slot {} and never confirmed itself", update.release.version, SlotName(update.target));
   }
-  // Not the same release again by itself: a device must not spend its days in trials.
-  if (update.release.build > state_.held_build) {
+  const std::string release = update.release.manifest_sha256.Hex();
+  if (state_.unconfirmed_release != release) state_.unconfirmed_trials = 0;
+  state_.unconfirmed_release = release;
+  ++state_.unconfirmed_trials;
+  // A failed health check is a verdict. A trial that just ended (power cut, hang) is tried again, but a device must not spend its days
+  // in trials.
+  const bool condemned = update.health_failed || state_.unconfirmed_trials >= kMaxUnconfirmedTrials;
+  if (condemned && update.release.build > state_.held_build) {
     state_.held_build = update.release.build;
     state_.held_reason = Format("{} failed its trial: {} {}", update.release.version, update.failure_code, update.failure_text);
   }
@@ -105,6 +116,8 @@ Status Agent::OnConfirmed(std::vector<HistoryEntry>& entries) {
   update.failure_text.clear();
   update.floor_raised = false;
   state_.accepted_order.clear();
+  state_.unconfirmed_release.clear();
+  state_.unconfirmed_trials = 0;
   state_.measurement.reset();
   if (update.release.build < update.left_build) {
     state_.held_build = std::max(state_.held_build, update.left_build);

@@ -229,6 +229,8 @@ Result<AgentState> DecodeAgentState(const Json& document) {
   PAWL_TRY(Optional(root, "hold", state.hold, ReadBool));
   PAWL_TRY(Optional(root, "held_build", state.held_build, ReadNumber));
   PAWL_TRY(Optional(root, "held_reason", state.held_reason, ReadText));
+  PAWL_TRY(Optional(root, "unconfirmed_release", state.unconfirmed_release, ReadText));
+  PAWL_TRY(Optional(root, "unconfirmed_trials", state.unconfirmed_trials, ReadNumber));
   PAWL_TRY(Optional(root, "accepted_order", state.accepted_order, ReadText));
   PAWL_TRY(Optional(root, "statement_seq", state.statement_seq, ReadNumber));
   PAWL_TRY(Optional(root, "statement_sha256", state.statement_sha256, ReadText));
@@ -264,6 +266,8 @@ void EncodeAgentState(const AgentState& state, Json& document) {
   document["hold"] = state.hold;
   document["held_build"] = state.held_build;
   document["held_reason"] = state.held_reason;
+  document["unconfirmed_release"] = state.unconfirmed_release;
+  document["unconfirmed_trials"] = state.unconfirmed_trials;
   document["accepted_order"] = state.accepted_order;
   document["statement_seq"] = state.statement_seq;
   document["statement_sha256"] = state.statement_sha256;

@@ -87,6 +87,8 @@ struct AgentState {
   bool hold = false;                          // an order said: install nothing new
   std::uint64_t held_build = 0;               // releases up to this build are not installed by channel
   std::string held_reason;
+  std::string unconfirmed_release;            // manifest digest of a release whose trial ended without a verdict …
+  std::uint64_t unconfirmed_trials = 0;       // … and how often: a power cut during a trial is not the release's fault
   std::map<std::string, OrderMemory> orders;  // by TUF path
   std::string accepted_order;                 // id of an order that was accepted and is not finished
   std::uint64_t statement_seq = 0;

@@ -21,7 +21,8 @@ std::vector<Account> Accounts(std::string_view text) {
   std::vector<Account> accounts;
   for (const auto line : std::views::split(text, '\n')) {
     std::vector<std::string> fields;
-    for (const auto field : std::views::split(line, ':')) fields.emplace_back(field.begin(), field.end());
+    for (const auto field : std::views::split(line, ':'))
+      fields.emplace_back(field.begin(), field.end());
     if (fields.size() < 3) continue;
     accounts.push_back({fields[0], fields[1], fields[2]});
   }
@@ -30,7 +31,8 @@ std::vector<Account> Accounts(std::string_view text) {
 
 // "0", "00" and "+0" are all uid 0 to the C library.
 bool IsUidZero(std::string_view uid) {
-  return !uid.empty() && uid.find_first_not_of("0+ ") == std::string_view::npos && uid.find('0') != std::string_view::npos;
+  return !uid.empty() && uid.find_first_not_of("0+ ") == std::string_view::npos &&
+         uid.find('0') != std::string_view::npos;
 }
 
 void CheckPasswd(const std::vector<Account>& accounts, Conditions& conditions) {
@@ -65,7 +67,8 @@ void CheckKeys(const CollectInputs& in, Conditions& conditions) {
   const Sha256Digest digest = HashSha256(*keys);
   const auto& wanted = in.profile.authorized_keys;
   conditions.Require(wanted ? std::optional<bool>(*wanted == digest) : std::nullopt,
-                     Format("ssh keys of root sha256:{}{}", digest.Hex().substr(0, 16), wanted ? "" : " (no reference)"));
+                     Format("ssh keys of root sha256:{}{}", digest.Hex().substr(0, 16),
+                            wanted ? "" : " (no reference)"));
 }
 
 }  // namespace

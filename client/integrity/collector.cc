@@ -54,8 +54,10 @@ constexpr auto kProbes = std::to_array<NamedProbe>({
 
 Finding Ask(const Indicator& row, const CollectInputs& inputs) {
   const auto found = std::ranges::find(kProbes, row.id, &NamedProbe::id);
-  Reading reading = found == kProbes.end() ? Unknown("no probe in this agent") : found->probe(inputs);
-  // Only the profile, which is signed with the image, may say that something does not exist; silence may not.
+  Reading reading =
+      found == kProbes.end() ? Unknown("no probe in this agent") : found->probe(inputs);
+  // Only the profile, which is signed with the image, may say that something does not exist;
+  // silence may not.
   if (reading.outcome == Outcome::kUnknown && inputs.profile.not_applicable.contains(row.id)) {
     reading.outcome = Outcome::kNotApplicable;
   }
@@ -82,8 +84,8 @@ Observation Collect(const CollectInputs& inputs) {
   observation.agent_digest = OwnProgramDigest(inputs.root);
   observation.uptime_seconds = Uptime(inputs.root);
   const auto taken = std::chrono::steady_clock::now() - start;
-  observation.collect_ms =
-      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(taken).count());
+  observation.collect_ms = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(taken).count());
   return observation;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Collects one finding for every row of the catalogue. Reads only; needs root for some rows, which are unknown without.
+// Collects one finding for every row of the catalogue. Reads only; needs root for some rows, which
+// are unknown without.
 
 #include <cstdint>
 #include <optional>
@@ -18,9 +19,9 @@
 namespace pawl::integrity {
 
 struct CollectInputs {
-  Sysroot root;               // "/" in production
+  Sysroot root;  // "/" in production
   DeviceProfile profile = GenericProfile();
-  std::string key_file;       // the device key, as an absolute path on the device; empty: not a file
+  std::string key_file;  // the device key, as an absolute path on the device; empty: not a file
   UtcTime now;
   // From KernelClockSynchronised(); absent: not known.
   std::optional<bool> clock_synchronised;
@@ -32,7 +33,7 @@ struct Observation {
   std::optional<Sha256Digest> agent_digest;
   std::optional<std::uint64_t> uptime_seconds;
   std::uint64_t collect_ms = 0;
-  bool test_mode = false;         // the root was not "/"
+  bool test_mode = false;  // the root was not "/"
 };
 
 Observation Collect(const CollectInputs& inputs);

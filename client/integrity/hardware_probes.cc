@@ -19,7 +19,8 @@ Reading ProbeTpm(const CollectInputs& in) {
 Reading ProbeCpuVulnerabilities(const CollectInputs& in) {
   constexpr std::string_view kDirectory = "/sys/devices/system/cpu/vulnerabilities";
   const auto names = in.root.List(kDirectory);
-  if (!names || names->empty() || names->size() > kMaxVulnerabilityFiles) return Unknown("the kernel does not say");
+  if (!names || names->empty() || names->size() > kMaxVulnerabilityFiles)
+    return Unknown("the kernel does not say");
   std::string vulnerable;
   std::string unreadable;
   for (const std::string& name : *names) {

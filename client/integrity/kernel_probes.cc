@@ -8,8 +8,9 @@
 namespace pawl::integrity {
 namespace {
 
-// kernel: Documentation/admin-guide/tainted-kernels.rst. F forced load, R forced unload, O out of tree, E unsigned, K live
-// patch, N test code. The others are about quality (a crash, a warning, a staging driver) and only shown.
+// kernel: Documentation/admin-guide/tainted-kernels.rst. F forced load, R forced unload, O out of
+// tree, E unsigned, K live patch, N test code. The others are about quality (a crash, a warning, a
+// staging driver) and only shown.
 constexpr std::uint64_t kForeignCodeTaints =
     1ULL << 1U | 1ULL << 3U | 1ULL << 12U | 1ULL << 13U | 1ULL << 15U | 1ULL << 18U;
 
@@ -23,7 +24,9 @@ std::optional<std::string> Lockdown(const Sysroot& root) {
   return std::string(word);
 }
 
-bool Locks(const std::string& lockdown) { return lockdown == "integrity" || lockdown == "confidentiality"; }
+bool Locks(const std::string& lockdown) {
+  return lockdown == "integrity" || lockdown == "confidentiality";
+}
 
 bool HasWord(std::string_view list, std::string_view word) {
   return Format(",{},", list).find(Format(",{},", word)) != std::string::npos;
@@ -43,7 +46,9 @@ Reading ApparmorState(const Sysroot& root) {
   if (!profiles) return Unknown("apparmor enabled, profiles cannot be read");
   constexpr std::string_view kEnforcing = "(enforce)";
   std::size_t enforcing = 0;
-  for (std::size_t at = profiles->find(kEnforcing); at != std::string::npos; at = profiles->find(kEnforcing, at + 1)) ++enforcing;
+  for (std::size_t at = profiles->find(kEnforcing); at != std::string::npos;
+       at = profiles->find(kEnforcing, at + 1))
+    ++enforcing;
   if (enforcing == 0) return Failed("apparmor enabled, no profile enforces");
   return Passed(Format("apparmor, {} profiles enforce", enforcing));
 }
@@ -70,11 +75,14 @@ Reading ProbeModuleSignatures(const CollectInputs& in) {
   if (enforced == "Y") return Passed("signatures enforced");
   if (disabled == 1) return Passed("loading disabled");
   if (lockdown && Locks(*lockdown)) return Passed("lockdown " + *lockdown);
-  // A kernel without modules has neither the list nor the switch. That /proc shows this very kernel is seen by its release.
+  // A kernel without modules has neither the list nor the switch. That /proc shows this very kernel
+  // is seen by its release.
   const bool proc = in.root.Exists("/proc/sys/kernel/osrelease");
-  if (proc && !in.root.Exists("/proc/modules") && !disabled && !enforced) return Passed("kernel without modules");
+  if (proc && !in.root.Exists("/proc/modules") && !disabled && !enforced)
+    return Passed("kernel without modules");
   if (!disabled && !enforced) return Unknown("the kernel does not say");
-  return Failed(Format("sig_enforce={} modules_disabled={}", enforced.value_or("?"), disabled.value_or(-1)));
+  return Failed(
+      Format("sig_enforce={} modules_disabled={}", enforced.value_or("?"), disabled.value_or(-1)));
 }
 
 Reading ProbeTaint(const CollectInputs& in) {
@@ -89,7 +97,8 @@ Reading ProbeKexec(const CollectInputs& in) {
   Conditions conditions;
   conditions.RequireNumber(in.root, "load_disabled", "/proc/sys/kernel/kexec_load_disabled",
                            [](std::int64_t value) { return value == 1; });
-  conditions.RequireNumber(in.root, "loaded", "/sys/kernel/kexec_loaded", [](std::int64_t value) { return value == 0; });
+  conditions.RequireNumber(in.root, "loaded", "/sys/kernel/kexec_loaded",
+                           [](std::int64_t value) { return value == 0; });
   return conditions.Finish();
 }
 
@@ -97,14 +106,16 @@ Reading ProbeLsm(const CollectInputs& in) {
   const auto list = in.root.Text("/sys/kernel/security/lsm");
   if (!list) return Unknown("list of security modules cannot be read");
   const bool selinux = HasWord(*list, "selinux") && in.profile.lsm.value_or("selinux") == "selinux";
-  const bool apparmor = HasWord(*list, "apparmor") && in.profile.lsm.value_or("apparmor") == "apparmor";
+  const bool apparmor =
+      HasWord(*list, "apparmor") && in.profile.lsm.value_or("apparmor") == "apparmor";
   if (selinux) {
     Reading state = SelinuxState(in.root);
     // Debian lists both; whichever enforces is enough when the profile does not choose.
     if (state.outcome == Outcome::kPass || !apparmor) return state;
   }
   if (apparmor) return ApparmorState(in.root);
-  return Failed("not active: " + in.profile.lsm.value_or("apparmor or selinux") + "; active: " + *list);
+  return Failed("not active: " + in.profile.lsm.value_or("apparmor or selinux") +
+                "; active: " + *list);
 }
 
 Reading ProbeAslr(const CollectInputs& in) {
@@ -121,21 +132,31 @@ Reading ProbeAslr(const CollectInputs& in) {
 }
 
 Reading ProbeBpfPtrace(const CollectInputs& in) {
-  const auto at_least = [](std::int64_t bound) { return [bound](std::int64_t value) { return value >= bound; }; };
+  const auto at_least = [](std::int64_t bound) {
+    return [bound](std::int64_t value) { return value >= bound; };
+  };
   Conditions conditions;
-  conditions.RequireNumber(in.root, "unprivileged_bpf_disabled", "/proc/sys/kernel/unprivileged_bpf_disabled", at_least(1));
-  conditions.RequireNumber(in.root, "ptrace_scope", "/proc/sys/kernel/yama/ptrace_scope", at_least(1));
-  conditions.RequireNumber(in.root, "perf_event_paranoid", "/proc/sys/kernel/perf_event_paranoid", at_least(2));
+  conditions.RequireNumber(in.root, "unprivileged_bpf_disabled",
+                           "/proc/sys/kernel/unprivileged_bpf_disabled", at_least(1));
+  conditions.RequireNumber(in.root, "ptrace_scope", "/proc/sys/kernel/yama/ptrace_scope",
+                           at_least(1));
+  conditions.RequireNumber(in.root, "perf_event_paranoid", "/proc/sys/kernel/perf_event_paranoid",
+                           at_least(2));
   return conditions.Finish();
 }
 
 Reading ProbeDebug(const CollectInputs& in) {
   Conditions conditions;
-  // Without the parameter's directory the debugger is not in the kernel; that /sys is there at all is seen by /sys/module.
+  // Without the parameter's directory the debugger is not in the kernel; that /sys is there at all
+  // is seen by /sys/module.
   const auto kgdboc = in.root.Text("/sys/module/kgdboc/parameters/kgdboc");
-  const bool no_kgdboc = in.root.Exists("/sys/module") && !in.root.Exists("/sys/module/kgdboc/parameters/kgdboc");
-  conditions.Require(kgdboc ? std::optional<bool>(kgdboc->empty()) : (no_kgdboc ? std::optional<bool>(true) : std::nullopt),
-                     kgdboc && !kgdboc->empty() ? "kgdboc=" + *kgdboc : std::string(no_kgdboc || kgdboc ? "no kgdboc" : "kgdboc=?"));
+  const bool no_kgdboc =
+      in.root.Exists("/sys/module") && !in.root.Exists("/sys/module/kgdboc/parameters/kgdboc");
+  conditions.Require(kgdboc ? std::optional<bool>(kgdboc->empty())
+                            : (no_kgdboc ? std::optional<bool>(true) : std::nullopt),
+                     kgdboc && !kgdboc->empty()
+                         ? "kgdboc=" + *kgdboc
+                         : std::string(no_kgdboc || kgdboc ? "no kgdboc" : "kgdboc=?"));
   const auto mounts = ReadMounts(in.root);
   const bool debugfs = mounts && std::ranges::count(*mounts, "debugfs", &Mount::type) > 0;
   conditions.Require(mounts ? std::optional<bool>(!debugfs) : std::nullopt,

@@ -23,11 +23,13 @@ struct Mount {
   bool read_only() const;  // this mount or the file system under it refuses writing
 };
 
-// Lines that are not what proc(5) describes make the whole unknown: half a table could hide a mount.
+// Lines that are not what proc(5) describes make the whole unknown: half a table could hide a
+// mount.
 std::optional<std::vector<Mount>> ParseMountInfo(std::string_view text);
 std::optional<std::vector<Mount>> ReadMounts(const Sysroot& root);
 
-// The mount that a path lies in: the longest mount point above it, the latest of those. nullptr when there is none.
+// The mount that a path lies in: the longest mount point above it, the latest of those. nullptr
+// when there is none.
 const Mount* CoveringMount(const std::vector<Mount>& mounts, std::string_view path);
 
 }  // namespace pawl::integrity

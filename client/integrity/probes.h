@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The probes behind Collect: one function for each row of the catalogue, grouped in files by what they look at. A probe never
-// decides `na`; Collect does, by the profile.
+// The probes behind Collect: one function for each row of the catalogue, grouped in files by what
+// they look at. A probe never decides `na`; Collect does, by the profile.
 
 #include <initializer_list>
 #include <optional>
@@ -25,8 +25,8 @@ inline Reading Passed(std::string value) { return {Outcome::kPass, std::move(val
 inline Reading Failed(std::string value) { return {Outcome::kFail, std::move(value), {}}; }
 inline Reading Unknown(std::string value) { return {Outcome::kUnknown, std::move(value), {}}; }
 
-// Several conditions that must all hold. One that does not hold is a failure whatever the others are; one that could not be found
-// out leaves the whole unknown.
+// Several conditions that must all hold. One that does not hold is a failure whatever the others
+// are; one that could not be found out leaves the whole unknown.
 class Conditions {
  public:
   // `shown` is what was read, as "sysrq=0".

@@ -7,14 +7,17 @@
 
 namespace pawl::integrity {
 
-Result<SlotMeasurement> MeasureSlot(RandomReader& slot, const ExpectedImage& expected, const MeasureProgress& progress) {
+Result<SlotMeasurement> MeasureSlot(RandomReader& slot, const ExpectedImage& expected,
+                                    const MeasureProgress& progress) {
   const std::uint64_t count = ChunkCount(expected.bytes);
   if (expected.chunks.size() != count) {
-    return Fail(ErrorCode::kInputInvalid, Format("an image of {} bytes has {} chunks, the manifest lists {}", expected.bytes,
-                                                 count, expected.chunks.size()));
+    return Fail(ErrorCode::kInputInvalid,
+                Format("an image of {} bytes has {} chunks, the manifest lists {}", expected.bytes,
+                       count, expected.chunks.size()));
   }
   if (slot.SizeBytes() < expected.bytes) {
-    return Fail(ErrorCode::kSlotTooSmall, Format("the image has {} bytes, the slot {}", expected.bytes, slot.SizeBytes()));
+    return Fail(ErrorCode::kSlotTooSmall,
+                Format("the image has {} bytes, the slot {}", expected.bytes, slot.SizeBytes()));
   }
   SlotMeasurement measured;
   measured.chunks.reserve(expected.chunks.size());
@@ -27,7 +30,8 @@ Result<SlotMeasurement> MeasureSlot(RandomReader& slot, const ExpectedImage& exp
     PAWL_TRY(slot.ReadAt(offset, chunk));
     whole.Update(chunk);
     measured.chunks.push_back(HashSha256(chunk));
-    if (measured.chunks.back() != expected.chunks[static_cast<std::size_t>(index)]) measured.wrong_chunks.push_back(index);
+    if (measured.chunks.back() != expected.chunks[static_cast<std::size_t>(index)])
+      measured.wrong_chunks.push_back(index);
     if (progress) progress(offset + length, expected.bytes);
   }
   measured.image = whole.Finish();
@@ -35,8 +39,9 @@ Result<SlotMeasurement> MeasureSlot(RandomReader& slot, const ExpectedImage& exp
   return measured;
 }
 
-SlotEvidence ToEvidence(const SlotMeasurement& measurement, const ExpectedImage& expected, std::string slot,
-                        std::string component, std::string version, UtcTime measured_at) {
+SlotEvidence ToEvidence(const SlotMeasurement& measurement, const ExpectedImage& expected,
+                        std::string slot, std::string component, std::string version,
+                        UtcTime measured_at) {
   SlotEvidence evidence;
   evidence.slot = std::move(slot);
   evidence.component = std::move(component);
@@ -44,8 +49,10 @@ SlotEvidence ToEvidence(const SlotMeasurement& measurement, const ExpectedImage&
   evidence.bytes = expected.bytes;
   evidence.chunks = measurement.chunks.size();
   evidence.wrong_chunks = measurement.wrong_chunks.size();
-  // Right chunks under a wrong image digest contradict the manifest: that is never reported as clean.
-  if (!measurement.matches) evidence.wrong_chunks = std::max<std::uint64_t>(evidence.wrong_chunks, 1);
+  // Right chunks under a wrong image digest contradict the manifest: that is never reported as
+  // clean.
+  if (!measurement.matches)
+    evidence.wrong_chunks = std::max<std::uint64_t>(evidence.wrong_chunks, 1);
   evidence.image = measurement.image;
   evidence.measured_at = measured_at;
   return evidence;

@@ -25,15 +25,16 @@ struct DeviceFacts {
   std::string swversion;  // running release
   std::string agent_version;
   std::uint64_t boot_count = 0;
-  std::string boot_id;    // Clock::BootId(); goes into the statement only as a hash
+  std::string boot_id;  // Clock::BootId(); goes into the statement only as a hash
 };
 
 struct StatementRequest {
   UtcTime now;
   std::string audience{kDefaultAudience};
-  std::optional<Bytes> nonce;        // the verifier's, kMinNonceBytes … kMaxNonceBytes
-  std::uint64_t seq = 0;             // last + 1, committed to the store before the statement leaves the device
-  std::optional<Sha256Digest> prev;  // SignedStatement::sha256 of the statement before; absent for seq 1
+  std::optional<Bytes> nonce;  // the verifier's, kMinNonceBytes … kMaxNonceBytes
+  std::uint64_t seq = 0;  // last + 1, committed to the store before the statement leaves the device
+  std::optional<Sha256Digest>
+      prev;  // SignedStatement::sha256 of the statement before; absent for seq 1
   std::int64_t lifetime_seconds = kMaxLifetimeSeconds;
 };
 
@@ -44,8 +45,8 @@ struct SignedStatement {
 };
 
 // REQUIRES: `observation` from Collect with the same `inputs`.
-// ERRORS: kInputInvalid for facts that no statement may carry (seq 0, prev missing or superfluous, wrong ueid, lifetime);
-// kStatementNonce; kDeviceKeyMissing from the vault.
+// ERRORS: kInputInvalid for facts that no statement may carry (seq 0, prev missing or superfluous,
+// wrong ueid, lifetime); kStatementNonce; kDeviceKeyMissing from the vault.
 Result<SignedStatement> BuildStatement(const StatementRequest& request, const DeviceFacts& device,
                                        const CollectInputs& inputs, const Observation& observation,
                                        client::KeyVault& vault);

@@ -25,12 +25,13 @@ constexpr auto kTrees = std::to_array<std::string_view>({"/usr", "/bin", "/sbin"
 
 class SuidWalk {
  public:
-  explicit SuidWalk(const Sysroot& root) : root_(root), deadline_(std::chrono::steady_clock::now() + kMaxTime) {}
+  explicit SuidWalk(const Sysroot& root)
+      : root_(root), deadline_(std::chrono::steady_clock::now() + kMaxTime) {}
 
   // Returns false when a bound was met or a directory could not be read.
   bool Run() {
     for (const std::string_view tree : kTrees) {
-      struct stat info {};
+      struct stat info{};
       // /bin and /lib are links into /usr on merged systems: a link is not walked twice.
       if (lstat(root_.Path(tree).c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) continue;
       device_ = info.st_dev;
@@ -55,15 +56,17 @@ class SuidWalk {
 
  private:
   bool Directory(const std::string& path) {
-    const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(root_.Path(path).c_str()), &closedir);
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(root_.Path(path).c_str()),
+                                                        &closedir);
     if (directory == nullptr) return false;
     while (const dirent* entry = readdir(directory.get())) {
       const std::string_view name = entry->d_name;
       if (name == "." || name == "..") continue;
       if (++seen_ > kMaxEntries || std::chrono::steady_clock::now() > deadline_) return false;
       const std::string child = JoinPath(path, name);
-      struct stat info {};
-      if (child.size() > kMaxPathBytes || fstatat(dirfd(directory.get()), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
+      struct stat info{};
+      if (child.size() > kMaxPathBytes ||
+          fstatat(dirfd(directory.get()), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
         return false;
       }
       if (S_ISDIR(info.st_mode) && info.st_dev == device_) pending_.push_back(child);
@@ -74,12 +77,14 @@ class SuidWalk {
 
   void File(const std::string& path, const struct stat& info) {
     std::array<std::uint8_t, 64> capability{};
-    const ssize_t got = lgetxattr(root_.Path(path).c_str(), "security.capability", capability.data(), capability.size());
+    const ssize_t got = lgetxattr(root_.Path(path).c_str(), "security.capability",
+                                  capability.data(), capability.size());
     const bool privileged = (info.st_mode & (S_ISUID | S_ISGID)) != 0;
     if (!privileged && got <= 0) return;
     const ByteView bytes = ByteView(capability).first(got > 0 ? static_cast<std::size_t>(got) : 0);
     // NUL cannot occur in a path, so no name can imitate another line.
-    lines_.push_back(Format("{}{}{:o} {} {} {}\n", path, '\0', info.st_mode & 07777U, info.st_uid, info.st_gid, HexEncode(bytes)));
+    lines_.push_back(Format("{}{}{:o} {} {} {}\n", path, '\0', info.st_mode & 07777U, info.st_uid,
+                            info.st_gid, HexEncode(bytes)));
   }
 
   const Sysroot& root_;

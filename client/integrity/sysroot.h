@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Files of the running system below a configurable root, so that probes can be tested on fixture trees. Anything but "/" is test
-// mode, which the statement says and every verifier refuses to trust.
+// Files of the running system below a configurable root, so that probes can be tested on fixture
+// trees. Anything but "/" is test mode, which the statement says and every verifier refuses to
+// trust.
 //
-// Bounds: only regular files (procfs and sysfs count as such) opened with O_NONBLOCK | O_NOFOLLOW, never more than `max_bytes`:
-// a fifo, a device or an endless file cannot hold a probe up.
+// Bounds: only regular files (procfs and sysfs count as such) opened with O_NONBLOCK | O_NOFOLLOW,
+// never more than `max_bytes`: a fifo, a device or an endless file cannot hold a probe up.
 
 #include <cstdint>
 #include <optional>
@@ -33,7 +34,8 @@ class Sysroot {
   // ERRORS: as ReadFile.
   Result<Bytes> Read(std::string_view path, std::uint64_t max_bytes = kProbeReadBytes) const;
   // Without the newline at its end; nothing when it cannot be read for whatever reason.
-  std::optional<std::string> Text(std::string_view path, std::uint64_t max_bytes = kProbeReadBytes) const;
+  std::optional<std::string> Text(std::string_view path,
+                                  std::uint64_t max_bytes = kProbeReadBytes) const;
   // A decimal number, nothing else in the file.
   std::optional<std::int64_t> Number(std::string_view path) const;
   // Sorted names in a directory. Nothing when it cannot be read.

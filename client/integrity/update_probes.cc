@@ -12,7 +12,9 @@ Reading Decide(std::optional<bool> holds, std::string text) {
   return *holds ? Passed(std::move(text)) : Failed(std::move(text));
 }
 
-std::string Shown(std::optional<std::uint64_t> number) { return number ? Format("{}", *number) : "?"; }
+std::string Shown(std::optional<std::uint64_t> number) {
+  return number ? Format("{}", *number) : "?";
+}
 
 }  // namespace
 
@@ -22,14 +24,18 @@ Reading ProbeSlotDigest(const CollectInputs& in) {
   for (const SlotEvidence& slot : in.update.slots) {
     if (slot.slot != in.update.active_slot) continue;
     oldest = oldest ? std::min(*oldest, slot.measured_at) : slot.measured_at;
-    // What was wrong then is held against the device; what was right long ago, or in the future, is not known to be right now.
+    // What was wrong then is held against the device; what was right long ago, or in the future, is
+    // not known to be right now.
     const bool fresh = slot.measured_at.PlusSeconds(kMaxMeasurementAgeSeconds) >= in.now &&
                        slot.measured_at <= in.now.PlusSeconds(kClockLeewaySeconds);
     std::optional<bool> holds;
-    if (slot.wrong_chunks != 0) holds = false;
-    else if (fresh) holds = true;
-    conditions.Require(holds, Format("{}/{} sha256:{} {} of {} chunks differ{}", slot.slot, slot.component,
-                                     slot.image.Hex().substr(0, 16), slot.wrong_chunks, slot.chunks, fresh ? "" : " (stale)"));
+    if (slot.wrong_chunks != 0)
+      holds = false;
+    else if (fresh)
+      holds = true;
+    conditions.Require(holds, Format("{}/{} sha256:{} {} of {} chunks differ{}", slot.slot,
+                                     slot.component, slot.image.Hex().substr(0, 16),
+                                     slot.wrong_chunks, slot.chunks, fresh ? "" : " (stale)"));
   }
   Reading reading = conditions.Finish();
   if (reading.value.empty()) reading.value = "not measured in this boot";
@@ -43,7 +49,8 @@ Reading ProbeManifest(const CollectInputs& in) {
 
 Reading ProbeFloor(const CollectInputs& in) {
   const UpdateFacts& facts = in.update;
-  std::string shown = Format("epoch {} floor {} burned {}", Shown(facts.epoch), Shown(facts.store_floor), Shown(facts.vault_floor));
+  std::string shown = Format("epoch {} floor {} burned {}", Shown(facts.epoch),
+                             Shown(facts.store_floor), Shown(facts.vault_floor));
   if (!facts.epoch || !facts.store_floor || !facts.vault_floor) return Unknown(std::move(shown));
   const bool above = *facts.epoch >= std::max(*facts.store_floor, *facts.vault_floor);
   // A store below what was burned is an old store put back.
@@ -54,19 +61,23 @@ Reading ProbeFloor(const CollectInputs& in) {
 Reading ProbeMetadataAge(const CollectInputs& in) {
   const UpdateFacts& facts = in.update;
   Conditions conditions;
-  conditions.Require(facts.metadata_expires ? std::optional<bool>(in.now < *facts.metadata_expires) : std::nullopt,
-                     facts.metadata_expires ? "expires " + FormatUtcTime(*facts.metadata_expires) : "no metadata");
+  conditions.Require(
+      facts.metadata_expires ? std::optional<bool>(in.now < *facts.metadata_expires) : std::nullopt,
+      facts.metadata_expires ? "expires " + FormatUtcTime(*facts.metadata_expires) : "no metadata");
   std::optional<bool> recent;
   if (facts.last_refresh) {
-    recent = in.now.seconds - facts.last_refresh->seconds <= static_cast<std::int64_t>(in.profile.max_check_age_seconds);
+    recent = in.now.seconds - facts.last_refresh->seconds <=
+             static_cast<std::int64_t>(in.profile.max_check_age_seconds);
   }
-  conditions.Require(recent, facts.last_refresh ? "refreshed " + FormatUtcTime(*facts.last_refresh) : "never refreshed");
+  conditions.Require(recent, facts.last_refresh ? "refreshed " + FormatUtcTime(*facts.last_refresh)
+                                                : "never refreshed");
   return conditions.Finish();
 }
 
 Reading ProbeRootVersion(const CollectInputs& in) {
   const UpdateFacts& facts = in.update;
-  std::string shown = Format("{} in use, {} highest", Shown(facts.root_version), Shown(facts.highest_root_version));
+  std::string shown =
+      Format("{} in use, {} highest", Shown(facts.root_version), Shown(facts.highest_root_version));
   if (!facts.root_version || !facts.highest_root_version) return Unknown(std::move(shown));
   return Decide(*facts.root_version >= *facts.highest_root_version, std::move(shown));
 }
@@ -74,7 +85,9 @@ Reading ProbeRootVersion(const CollectInputs& in) {
 Reading ProbeTrial(const CollectInputs& in) {
   const UpdateFacts& facts = in.update;
   if (!facts.confirmed) return Unknown("not known");
-  return Decide(facts.confirmed, *facts.confirmed ? "confirmed" : Format("on trial, {} boots left", Shown(facts.trial_left)));
+  return Decide(facts.confirmed, *facts.confirmed
+                                     ? "confirmed"
+                                     : Format("on trial, {} boots left", Shown(facts.trial_left)));
 }
 
 Reading ProbeLastUpdate(const CollectInputs& in) {
@@ -91,16 +104,21 @@ Reading ProbeLastUpdate(const CollectInputs& in) {
 
 Reading ProbeRollback(const CollectInputs& in) {
   if (!in.update.rolled_back) return Unknown("not known");
-  return Decide(!*in.update.rolled_back, *in.update.rolled_back ? "fell back: " + in.update.rollback_reason : "none");
+  return Decide(!*in.update.rolled_back,
+                *in.update.rolled_back ? "fell back: " + in.update.rollback_reason : "none");
 }
 
 Reading ProbeOtherSlot(const CollectInputs& in) {
   if (!in.update.other_slot) return Unknown("not known");
   switch (*in.update.other_slot) {
-    case OtherSlotState::kEmpty: return Passed("empty");
-    case OtherSlotState::kKnownGood: return Passed("known good");
-    case OtherSlotState::kWriting: return Passed("being written");
-    case OtherSlotState::kBad: return Failed("bad");
+    case OtherSlotState::kEmpty:
+      return Passed("empty");
+    case OtherSlotState::kKnownGood:
+      return Passed("known good");
+    case OtherSlotState::kWriting:
+      return Passed("being written");
+    case OtherSlotState::kBad:
+      return Failed("bad");
   }
   return Unknown("not known");
 }

@@ -24,23 +24,28 @@ constexpr auto kRows = std::to_array<Indicator>({
      "a TPM 2.0 is there (presence only: it proves nothing without a quote)",
      "/sys/class/tpm/tpm0/tpm_version_major"},
     {"hw.cpuvuln", kHardware, 2, 3, kKernelRead, Claim::kConfiguration, kStatic, kPlain,
-     "no processor vulnerability is without mitigation", "/sys/devices/system/cpu/vulnerabilities/*"},
+     "no processor vulnerability is without mitigation",
+     "/sys/devices/system/cpu/vulnerabilities/*"},
 
     {"boot.secureboot", kBoot, 3, 10, kKernelRead, Claim::kConfiguration, kStatic, kCritical,
      "UEFI Secure Boot is on, set-up mode is off, shim does not skip verification",
      "efivars SecureBoot, SetupMode, MokSBStateRT"},
     {"boot.cmdline", kBoot, 3, 10, kKernelRead, Claim::kConfiguration, kStatic, kCritical,
-     "every word of the kernel command line is in the profile and none disarms protection", "/proc/cmdline"},
+     "every word of the kernel command line is in the profile and none disarms protection",
+     "/proc/cmdline"},
     {"boot.env", kBoot, 1, 4, kAsserted, Claim::kConfiguration, kStatic, kPlain,
-     "the bootloader's environment agrees with what the agent remembers", "boot control, state store"},
+     "the bootloader's environment agrees with what the agent remembers",
+     "boot control, state store"},
 
     {"k.lockdown", kKernel, 2, 6, kKernelRead, Claim::kConfiguration, kStatic, kPlain,
      "kernel lockdown is integrity or confidentiality", "/sys/kernel/security/lockdown"},
     {"k.modsig", kKernel, 2, 10, kKernelRead, Claim::kConfiguration, kStatic, kCritical,
      "only signed kernel modules can be loaded, or none",
-     "/sys/module/module/parameters/sig_enforce, lockdown, /proc/sys/kernel/modules_disabled, /proc/modules"},
+     "/sys/module/module/parameters/sig_enforce, lockdown, /proc/sys/kernel/modules_disabled, "
+     "/proc/modules"},
     {"k.taint", kKernel, 2, 10, kKernelRead, Claim::kExecutables, kRuntime, kCritical,
-     "no forced, foreign, unsigned or live-patched code is in the kernel (taint bits 1, 3, 12, 13, 15, 18)",
+     "no forced, foreign, unsigned or live-patched code is in the kernel (taint bits 1, 3, 12, 13, "
+     "15, 18)",
      "/proc/sys/kernel/tainted"},
     {"k.kexec", kKernel, 2, 5, kKernelRead, Claim::kConfiguration, kStatic, kPlain,
      "no other kernel is loaded for kexec and none can be",
@@ -63,25 +68,30 @@ constexpr auto kRows = std::to_array<Indicator>({
     {"sys.rootfs_ro", kSystem, 2, 8, kKernelRead, Claim::kFileSystem, kStatic, kCritical,
      "the root file system and /usr are read-only and not overlaid", "/proc/self/mountinfo"},
     {"sys.mountflags", kSystem, 2, 3, kKernelRead, Claim::kConfiguration, kStatic, kPlain,
-     "writable places are mounted nosuid and nodev", "/proc/self/mountinfo: /tmp /var /data /dev/shm"},
+     "writable places are mounted nosuid and nodev",
+     "/proc/self/mountinfo: /tmp /var /data /dev/shm"},
     {"sys.suid", kSystem, 2, 5, kAsserted, Claim::kFileSystem, kStatic, kPlain,
-     "the set of setuid, setgid and capability files is the profile's", "walk of /usr /bin /sbin /lib /opt"},
+     "the set of setuid, setgid and capability files is the profile's",
+     "walk of /usr /bin /sbin /lib /opt"},
     {"sys.accounts", kSystem, 2, 5, kAsserted, Claim::kConfiguration, kStatic, kPlain,
      "root is the only uid 0, no password is empty, root's ssh keys are the profile's",
      "/etc/passwd, /etc/shadow, /root/.ssh/authorized_keys"},
     {"sys.preload", kSystem, 2, 8, kAsserted, Claim::kExecutables, kRuntime, kCritical,
      "no library is preloaded into every program", "/etc/ld.so.preload, /proc/1/environ"},
     {"sys.time", kSystem, 1, 4, kAsserted, Claim::kConfiguration, kRuntime, kPlain,
-     "the clock is not behind the last time proved by signed metadata", "system clock, time floor, adjtimex(2)"},
+     "the clock is not behind the last time proved by signed metadata",
+     "system clock, time floor, adjtimex(2)"},
 
     {"app.self", kApps, 1, 8, kAsserted, Claim::kExecutables, kRuntime, kCritical,
-     "the agent is not traced, runs the file on disk (the profile's, if it names one), its key is private",
+     "the agent is not traced, runs the file on disk (the profile's, if it names one), its key is "
+     "private",
      "/proc/self/exe, /proc/self/status, device key file"},
 
     {"upd.manifest", kUpdate, 1, 10, kSigned, Claim::kSourcedData, kStatic, kCritical,
      "the manifest of the booted slot verifies with the trust root now", "stored metadata"},
     {"upd.floor", kUpdate, 1, 10, kAsserted, Claim::kConfiguration, kStatic, kCritical,
-     "the running security epoch is not below the floor, and the stored floor not below the burned one",
+     "the running security epoch is not below the floor, and the stored floor not below the burned "
+     "one",
      "verified manifest, state store, key vault"},
     {"upd.meta_age", kUpdate, 1, 5, kSigned, Claim::kSourcedData, kRuntime, kPlain,
      "update metadata is in date and was refreshed lately", "stored metadata, state store"},
@@ -110,18 +120,25 @@ std::string Cell(std::string_view text) {
 constexpr std::string_view kMarkdownHead =
     "# Indicators\n"
     "\n"
-    "Printed by `pawl-fleet indicators --markdown` from the table in `client/integrity/model/catalogue.cc`, which the device\n"
+    "Printed by `pawl-fleet indicators --markdown` from the table in "
+    "`client/integrity/model/catalogue.cc`, which the device\n"
     "collects by and the verifier judges by; a test compares. The rules of judgement are in\n"
     "[integrity-statement.md](integrity-statement.md).\n"
     "\n"
-    "- **level**: 1 update state authentic, 2 runtime protected, 3 boot verified, 4 hardware attested; – belongs to none.\n"
-    "- **class** of evidence: A asserted by user space, K read from a kernel interface that lockdown protects, S checked on the\n"
-    "  device against a signature, T signed by a TPM. An attacker who owns the kernel can forge A and K.\n"
-    "- **claim**: the AR4SI trustworthiness claim it speaks for. **!**: a failure while running adds `!` to the level.\n"
+    "- **level**: 1 update state authentic, 2 runtime protected, 3 boot verified, 4 hardware "
+    "attested; – belongs to none.\n"
+    "- **class** of evidence: A asserted by user space, K read from a kernel interface that "
+    "lockdown protects, S checked on the\n"
+    "  device against a signature, T signed by a TPM. An attacker who owns the kernel can forge A "
+    "and K.\n"
+    "- **claim**: the AR4SI trustworthiness claim it speaks for. **!**: a failure while running "
+    "adds `!` to the level.\n"
     "  **crit**: a failure makes the device contraindicated.\n"
-    "- Every source that cannot be read is *unknown*, never a pass; *na* only where the device profile says so.\n"
+    "- Every source that cannot be read is *unknown*, never a pass; *na* only where the device "
+    "profile says so.\n"
     "\n"
-    "The subjects of ITU-T X.1128 and X.1129 are claimed row by row elsewhere; their texts are not public here and no conformity\n"
+    "The subjects of ITU-T X.1128 and X.1129 are claimed row by row elsewhere; their texts are not "
+    "public here and no conformity\n"
     "is claimed.\n";
 
 }  // namespace
@@ -135,48 +152,72 @@ const Indicator* FindIndicator(std::string_view id) {
 
 std::string_view LayerName(Layer layer) {
   switch (layer) {
-    case kHardware: return "hardware";
-    case kBoot: return "boot";
-    case kKernel: return "kernel";
-    case kSystem: return "system";
-    case kApps: return "apps";
-    case kUpdate: return "update";
+    case kHardware:
+      return "hardware";
+    case kBoot:
+      return "boot";
+    case kKernel:
+      return "kernel";
+    case kSystem:
+      return "system";
+    case kApps:
+      return "apps";
+    case kUpdate:
+      return "update";
   }
   return "";
 }
 
 std::string_view LayerShortName(Layer layer) {
   switch (layer) {
-    case kHardware: return "hw";
-    case kBoot: return "boot";
-    case kKernel: return "kernel";
-    case kSystem: return "system";
-    case kApps: return "apps";
-    case kUpdate: return "update";
+    case kHardware:
+      return "hw";
+    case kBoot:
+      return "boot";
+    case kKernel:
+      return "kernel";
+    case kSystem:
+      return "system";
+    case kApps:
+      return "apps";
+    case kUpdate:
+      return "update";
   }
   return "";
 }
 
 std::string_view EvidenceLetter(Evidence evidence) {
   switch (evidence) {
-    case kAsserted: return "A";
-    case kKernelRead: return "K";
-    case kSigned: return "S";
-    case kTpm: return "T";
+    case kAsserted:
+      return "A";
+    case kKernelRead:
+      return "K";
+    case kSigned:
+      return "S";
+    case kTpm:
+      return "T";
   }
   return "";
 }
 
 std::string_view ClaimName(Claim claim) {
   switch (claim) {
-    case Claim::kInstanceIdentity: return "instance-identity";
-    case Claim::kConfiguration: return "configuration";
-    case Claim::kExecutables: return "executables";
-    case Claim::kFileSystem: return "file-system";
-    case Claim::kHardware: return "hardware";
-    case Claim::kRuntimeOpaque: return "runtime-opaque";
-    case Claim::kStorageOpaque: return "storage-opaque";
-    case Claim::kSourcedData: return "sourced-data";
+    case Claim::kInstanceIdentity:
+      return "instance-identity";
+    case Claim::kConfiguration:
+      return "configuration";
+    case Claim::kExecutables:
+      return "executables";
+    case Claim::kFileSystem:
+      return "file-system";
+    case Claim::kHardware:
+      return "hardware";
+    case Claim::kRuntimeOpaque:
+      return "runtime-opaque";
+    case Claim::kStorageOpaque:
+      return "storage-opaque";
+    case Claim::kSourcedData:
+      return "sourced-data";
   }
   return "";
 }
@@ -187,14 +228,15 @@ std::string CatalogueMarkdown() {
   for (const Indicator& row : kRows) {
     if (layer != row.layer) {
       layer = row.layer;
-      out += Format("\n## {}\n\n| id | passes when | level | class | claim | ! | crit | weight | source |\n"
-                    "|---|---|---|---|---|---|---|---|---|\n",
-                    LayerName(row.layer));
+      out += Format(
+          "\n## {}\n\n| id | passes when | level | class | claim | ! | crit | weight | source |\n"
+          "|---|---|---|---|---|---|---|---|---|\n",
+          LayerName(row.layer));
     }
     out += Format("| `{}` | {} | {} | {} | {} | {} | {} | {} | {} |\n", row.id, Cell(row.title),
                   row.level == 0 ? "–" : Format("{}", row.level), EvidenceLetter(row.evidence),
-                  row.claim ? ClaimName(*row.claim) : "–", row.runtime ? "!" : "", row.critical ? "yes" : "",
-                  row.weight, Cell(row.source));
+                  row.claim ? ClaimName(*row.claim) : "–", row.runtime ? "!" : "",
+                  row.critical ? "yes" : "", row.weight, Cell(row.source));
   }
   return out;
 }

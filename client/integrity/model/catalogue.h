@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The published list of indicators: one row per thing that a device looks at about itself. The agent collects by it, the verifier
-// judges by it, docs/indicators.md is printed from it. Ids are never reused for another meaning.
+// The published list of indicators: one row per thing that a device looks at about itself. The
+// agent collects by it, the verifier judges by it, docs/indicators.md is printed from it. Ids are
+// never reused for another meaning.
 
 #include <cstdint>
 #include <optional>
@@ -41,16 +42,16 @@ enum class Claim : std::uint8_t {
 inline constexpr std::size_t kClaimCount = 8;
 
 struct Indicator {
-  std::string_view id;           // "k.lockdown"
+  std::string_view id;  // "k.lockdown"
   Layer layer;
-  std::uint8_t level;            // 1 … 4; 0: belongs to no level, counts for tier and score only
-  std::uint8_t weight;           // 1 … 10, for the score of dashboards
+  std::uint8_t level;   // 1 … 4; 0: belongs to no level, counts for tier and score only
+  std::uint8_t weight;  // 1 … 10, for the score of dashboards
   Evidence evidence;
-  std::optional<Claim> claim;    // the AR4SI claim it speaks for
-  bool runtime;                  // a failure adds "!" to the level
-  bool critical;                 // a failure makes the tier contraindicated
-  std::string_view title;        // the question, answered "pass" when the answer is yes
-  std::string_view source;       // where it is read
+  std::optional<Claim> claim;  // the AR4SI claim it speaks for
+  bool runtime;                // a failure adds "!" to the level
+  bool critical;               // a failure makes the tier contraindicated
+  std::string_view title;      // the question, answered "pass" when the answer is yes
+  std::string_view source;     // where it is read
 };
 
 // All rows, grouped by layer.
@@ -58,10 +59,10 @@ std::span<const Indicator> Catalogue();
 // nullptr when there is no such row.
 const Indicator* FindIndicator(std::string_view id);
 
-std::string_view LayerName(Layer layer);        // "hardware", also the name of the submodule
-std::string_view LayerShortName(Layer layer);   // "hw", the name of its list of measurement results
+std::string_view LayerName(Layer layer);       // "hardware", also the name of the submodule
+std::string_view LayerShortName(Layer layer);  // "hw", the name of its list of measurement results
 std::string_view EvidenceLetter(Evidence evidence);
-std::string_view ClaimName(Claim claim);        // "file-system"
+std::string_view ClaimName(Claim claim);  // "file-system"
 
 // docs/indicators.md.
 std::string CatalogueMarkdown();

@@ -35,7 +35,8 @@ Result<UtcTime> Time(const JsonObject& object, std::string_view name) {
   return UtcTime{static_cast<std::int64_t>(seconds)};
 }
 
-Result<Bytes> Base64(const JsonObject& object, std::string_view name, std::size_t min, std::size_t max) {
+Result<Bytes> Base64(const JsonObject& object, std::string_view name, std::size_t min,
+                     std::size_t max) {
   PAWL_ASSIGN_OR_RETURN(const std::string text, object.String(name));
   auto bytes = Base64UrlDecode(text);
   if (!bytes || bytes->size() < min || bytes->size() > max) {
@@ -54,7 +55,8 @@ Result<Sha256Digest> Digest(const JsonObject& object, std::string_view name) {
 // RFC 9711 versions are [text, ?scheme]; we write and accept the text alone.
 Result<std::string> Version(const JsonObject& object, std::string_view name) {
   PAWL_ASSIGN_OR_RETURN(const Json* list, object.Array(name, 2));
-  if (list->empty() || !list->front().is_string() || !IsSafeText(list->front().get_ref<const std::string&>())) {
+  if (list->empty() || !list->front().is_string() ||
+      !IsSafeText(list->front().get_ref<const std::string&>())) {
     return std::unexpected(object.Malformed(name, "a list with a version text"));
   }
   return list->front().get<std::string>();
@@ -77,7 +79,8 @@ Result<std::optional<UtcTime>> MaybeTime(const JsonObject& object, std::string_v
 }
 
 Result<SlotEvidence> ReadSlot(const Json& json) {
-  PAWL_ASSIGN_OR_RETURN(const JsonObject object, JsonObject::From(json, "statement: ota.slots", kMalformed));
+  PAWL_ASSIGN_OR_RETURN(const JsonObject object,
+                        JsonObject::From(json, "statement: ota.slots", kMalformed));
   SlotEvidence slot;
   PAWL_ASSIGN_OR_RETURN(slot.slot, Text(object, "slot"));
   PAWL_ASSIGN_OR_RETURN(slot.component, Text(object, "component"));
@@ -111,7 +114,8 @@ Status ReadOta(const JsonObject& root, StatementClaims& claims) {
   }
   //= docs/integrity-statement.md#S-12
   if (claims.seq == 0 || (claims.seq == 1) == claims.prev.has_value()) {
-    return std::unexpected(ota.Malformed("prev", "seq from 1, and prev exactly when seq is above 1"));
+    return std::unexpected(
+        ota.Malformed("prev", "seq from 1, and prev exactly when seq is above 1"));
   }
   PAWL_ASSIGN_OR_RETURN(claims.key_protection, Text(ota, "keyprot"));
   PAWL_TRY(ReadAgent(ota, claims));
@@ -153,15 +157,18 @@ Status ReadUpdate(const JsonObject& submod, UpdateView& view) {
 
 // One ["k.taint", "success"] with its raw value, if there is one.
 Result<Finding> ReadFinding(const Json& pair, const JsonObject& submod, Layer layer) {
-  const bool shape = pair.is_array() && pair.size() == 2 && pair[0].is_string() && pair[1].is_string();
+  const bool shape =
+      pair.is_array() && pair.size() == 2 && pair[0].is_string() && pair[1].is_string();
   const auto outcome = shape ? OutcomeOfWord(pair[1].get_ref<const std::string&>()) : std::nullopt;
   if (!outcome || !IsSafeText(pair[0].get_ref<const std::string&>(), kMaxIdChars)) {
-    return std::unexpected(submod.Malformed("measres", "pairs of an id and success, fail, not-run or absent"));
+    return std::unexpected(
+        submod.Malformed("measres", "pairs of an id and success, fail, not-run or absent"));
   }
   Finding finding{pair[0].get<std::string>(), *outcome, {}, {}};
   const Indicator* row = FindIndicator(finding.id);
   if (row != nullptr && row->layer != layer) {
-    return Fail(kMalformed, Format("{}: {} belongs to another submodule", submod.where(), finding.id));
+    return Fail(kMalformed,
+                Format("{}: {} belongs to another submodule", submod.where(), finding.id));
   }
   if (!submod.Has("ota_values")) return finding;
   PAWL_ASSIGN_OR_RETURN(const JsonObject values, submod.Object("ota_values"));
@@ -179,8 +186,10 @@ Status ReadSubmod(const JsonObject& submods, Layer layer, StatementClaims& claim
   if (!submod.Has("measres")) return {};
   PAWL_ASSIGN_OR_RETURN(const Json* groups, submod.Array("measres", kMaxFindings));
   for (const Json& group : *groups) {
-    if (!group.is_array() || group.size() != 2 || group[0] != LayerShortName(layer) || !group[1].is_array()) {
-      return std::unexpected(submod.Malformed("measres", "groups of a system's name and its results"));
+    if (!group.is_array() || group.size() != 2 || group[0] != LayerShortName(layer) ||
+        !group[1].is_array()) {
+      return std::unexpected(
+          submod.Malformed("measres", "groups of a system's name and its results"));
     }
     if (group[1].size() + claims.findings.size() > kMaxFindings) {
       return Fail(kMalformed, Format("statement: expected at most {} indicators", kMaxFindings));
@@ -215,7 +224,8 @@ Status ReadDevice(const JsonObject& root, StatementClaims& claims) {
   PAWL_ASSIGN_OR_RETURN(claims.ueid, Base64(root, "ueid", kUeidBytes, kUeidBytes));
   PAWL_ASSIGN_OR_RETURN(const Bytes model, Base64(root, "hwmodel", 1, 32));
   claims.hwmodel = AsText(model);
-  if (!IsSafeText(claims.hwmodel)) return std::unexpected(root.Malformed("hwmodel", "printable ASCII"));
+  if (!IsSafeText(claims.hwmodel))
+    return std::unexpected(root.Malformed("hwmodel", "printable ASCII"));
   if (root.Has("hwversion")) {
     PAWL_ASSIGN_OR_RETURN(claims.hwversion, Version(root, "hwversion"));
   }
@@ -231,10 +241,12 @@ Status ReadDevice(const JsonObject& root, StatementClaims& claims) {
 
 Result<Bytes> ParseNonce(std::string_view text) {
   constexpr std::string_view kHexMark = "hex:";
-  auto bytes = text.starts_with(kHexMark) ? HexDecode(text.substr(kHexMark.size())) : Base64UrlDecode(text);
+  auto bytes =
+      text.starts_with(kHexMark) ? HexDecode(text.substr(kHexMark.size())) : Base64UrlDecode(text);
   if (!bytes || bytes->size() < kMinNonceBytes || bytes->size() > kMaxNonceBytes) {
     return Fail(ErrorCode::kStatementNonce,
-                Format("expected a nonce of {} to {} bytes, in base64url or as hex:…", kMinNonceBytes, kMaxNonceBytes));
+                Format("expected a nonce of {} to {} bytes, in base64url or as hex:…",
+                       kMinNonceBytes, kMaxNonceBytes));
   }
   return std::move(*bytes);
 }
@@ -245,7 +257,8 @@ Result<StatementClaims> ReadClaims(ByteView payload) {
   if (!json) return Fail(kMalformed, Format("statement: {}", json.error().Message()));
   PAWL_ASSIGN_OR_RETURN(const JsonObject root, JsonObject::From(*json, "statement", kMalformed));
   PAWL_ASSIGN_OR_RETURN(const std::string profile, root.String("eat_profile"));
-  if (profile != kStatementProfile) return std::unexpected(root.Malformed("eat_profile", kStatementProfile));
+  if (profile != kStatementProfile)
+    return std::unexpected(root.Malformed("eat_profile", kStatementProfile));
   StatementClaims claims;
   PAWL_ASSIGN_OR_RETURN(claims.issued, Time(root, "iat"));
   PAWL_ASSIGN_OR_RETURN(claims.expires, Time(root, "exp"));
@@ -256,7 +269,8 @@ Result<StatementClaims> ReadClaims(ByteView payload) {
   PAWL_TRY(ReadDevice(root, claims));
   PAWL_TRY(ReadOta(root, claims));
   PAWL_ASSIGN_OR_RETURN(const JsonObject submods, root.Object("submods"));
-  for (std::size_t i = 0; i < kLayerCount; ++i) PAWL_TRY(ReadSubmod(submods, static_cast<Layer>(i), claims));
+  for (std::size_t i = 0; i < kLayerCount; ++i)
+    PAWL_TRY(ReadSubmod(submods, static_cast<Layer>(i), claims));
   PAWL_TRY(ReadView(root, claims.own_view));
   return claims;
 }

@@ -19,8 +19,9 @@ void PutText(Json& object, const char* name, const std::string& text) {
 }
 
 Json SlotJson(const SlotEvidence& slot) {
-  return Json{{"slot", slot.slot},     {"component", slot.component},       {"version", slot.version},
-              {"bytes", slot.bytes},   {"chunks", slot.chunks},             {"wrong_chunks", slot.wrong_chunks},
+  return Json{{"slot", slot.slot},          {"component", slot.component},
+              {"version", slot.version},    {"bytes", slot.bytes},
+              {"chunks", slot.chunks},      {"wrong_chunks", slot.wrong_chunks},
               {"sha256", slot.image.Hex()}, {"measured_at", slot.measured_at.seconds}};
 }
 
@@ -59,7 +60,8 @@ Json UpdateJson(const UpdateView& view) {
   return update;
 }
 
-// {"measres": [["kernel", [["k.taint", "success"], …]]], "ota_values": {"k.taint": {"class": "K", "v": "0"}}}
+// {"measres": [["kernel", [["k.taint", "success"], …]]], "ota_values": {"k.taint": {"class": "K",
+// "v": "0"}}}
 Json SubmodJson(Layer layer, const StatementClaims& claims) {
   Json results = Json::array();
   Json values = Json::object();
@@ -86,11 +88,15 @@ Json SubmodJson(Layer layer, const StatementClaims& claims) {
 Json ViewJson(const Judgement& view) {
   Json vector = Json::object();
   for (std::size_t key = 0; key < kClaimCount; ++key) {
-    if (view.vector[key] != 0) vector[std::string(ClaimName(static_cast<Claim>(key)))] = view.vector[key];
+    if (view.vector[key] != 0)
+      vector[std::string(ClaimName(static_cast<Claim>(key)))] = view.vector[key];
   }
-  return Json{{"level", view.level},        {"suffix", view.runtime_failure ? "!" : ""},
-              {"tier", TierName(view.tier)}, {"score", view.score},
-              {"vector", vector},           {"tags", view.tags}};
+  return Json{{"level", view.level},
+              {"suffix", view.runtime_failure ? "!" : ""},
+              {"tier", TierName(view.tier)},
+              {"score", view.score},
+              {"vector", vector},
+              {"tags", view.tags}};
 }
 
 }  // namespace
@@ -102,20 +108,22 @@ std::string WriteClaims(const StatementClaims& claims) {
     submods[std::string(LayerName(layer))] = SubmodJson(layer, claims);
   }
   submods[std::string(LayerName(Layer::kUpdate))]["ota_update"] = UpdateJson(claims.update);
-  Json json{{"eat_profile", kStatementProfile},
-            {"iat", claims.issued.seconds},
-            {"exp", claims.expires.seconds},
-            {"aud", claims.audience},
-            {"ueid", Base64UrlEncode(claims.ueid)},
-            {"hwmodel", Base64UrlEncode(AsBytes(claims.hwmodel))},  // bytes in RFC 9711, therefore base64url in JSON
-            {"swname", claims.swname},
-            {"swversion", Json::array({claims.swversion})},
-            {"uptime", claims.uptime_seconds},
-            {"bootcount", claims.boot_count},
-            {"bootseed", Base64UrlEncode(claims.boot_seed)},
-            {"ota", OtaJson(claims)},
-            {"submods", submods},
-            {"ota_result", ViewJson(claims.own_view)}};
+  Json json{
+      {"eat_profile", kStatementProfile},
+      {"iat", claims.issued.seconds},
+      {"exp", claims.expires.seconds},
+      {"aud", claims.audience},
+      {"ueid", Base64UrlEncode(claims.ueid)},
+      {"hwmodel",
+       Base64UrlEncode(AsBytes(claims.hwmodel))},  // bytes in RFC 9711, therefore base64url in JSON
+      {"swname", claims.swname},
+      {"swversion", Json::array({claims.swversion})},
+      {"uptime", claims.uptime_seconds},
+      {"bootcount", claims.boot_count},
+      {"bootseed", Base64UrlEncode(claims.boot_seed)},
+      {"ota", OtaJson(claims)},
+      {"submods", submods},
+      {"ota_result", ViewJson(claims.own_view)}};
   if (claims.nonce) json["eat_nonce"] = Base64UrlEncode(*claims.nonce);
   if (!claims.hwversion.empty()) json["hwversion"] = Json::array({claims.hwversion});
   // Members sorted, no white space, everything beyond ASCII escaped.

@@ -30,10 +30,11 @@ Result<Bytes> ReadUeid(const JsonObject& object, ByteView public_key) {
 }  // namespace
 
 std::string KeyThumbprint(ByteView ed25519_public_key) {
-  // The members that RFC 7638 requires for the key type, in lexicographic order, without white space.
-  return Base64UrlEncode(
-      HashSha256(AsBytes(Format(R"({{"crv":"Ed25519","kty":"OKP","x":"{}"}})", Base64UrlEncode(ed25519_public_key))))
-          .bytes);
+  // The members that RFC 7638 requires for the key type, in lexicographic order, without white
+  // space.
+  return Base64UrlEncode(HashSha256(AsBytes(Format(R"({{"crv":"Ed25519","kty":"OKP","x":"{}"}})",
+                                                   Base64UrlEncode(ed25519_public_key))))
+                             .bytes);
 }
 
 std::string DeviceKey::Thumbprint() const { return KeyThumbprint(public_key); }
@@ -47,7 +48,8 @@ Bytes UeidOfKey(ByteView ed25519_public_key) {
 
 Result<DeviceKey> ParseDeviceKey(ByteView bytes) {
   if (bytes.size() > kMaxDeviceKeyFileBytes) {
-    return Fail(kMalformed, Format("device key: expected at most {} bytes, found {}", kMaxDeviceKeyFileBytes, bytes.size()));
+    return Fail(kMalformed, Format("device key: expected at most {} bytes, found {}",
+                                   kMaxDeviceKeyFileBytes, bytes.size()));
   }
   auto json = ParseJson(bytes);
   if (!json) return Fail(kMalformed, Format("device key: {}", json.error().Message()));
@@ -55,7 +57,8 @@ Result<DeviceKey> ParseDeviceKey(ByteView bytes) {
   PAWL_ASSIGN_OR_RETURN(const std::string schema, object.String("schema"));
   PAWL_ASSIGN_OR_RETURN(const std::string algorithm, Either(object, "algorithm", "keytype"));
   if (schema != kSchema || algorithm != "ed25519") {
-    return Fail(kMalformed, Format("device key: expected schema {} and algorithm ed25519", kSchema));
+    return Fail(kMalformed,
+                Format("device key: expected schema {} and algorithm ed25519", kSchema));
   }
   DeviceKey key;
   PAWL_ASSIGN_OR_RETURN(key.device, object.String("device"));

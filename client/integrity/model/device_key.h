@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The public half of a device's identity, as provisioning hands it to the fleet ("DEVICE.pub"). Format: docs/integrity-statement.md.
+// The public half of a device's identity, as provisioning hands it to the fleet ("DEVICE.pub").
+// Format: docs/integrity-statement.md.
 
 #include <string>
 
@@ -26,8 +27,8 @@ struct DeviceKey {
   std::string Thumbprint() const;
 };
 
-// The UEID of a device whose record names none: 0x01, then SHA-256 of the public key. The key is random, so this is too, and it needs
-// no storage. REQUIRES: 32 bytes.
+// The UEID of a device whose record names none: 0x01, then SHA-256 of the public key. The key is
+// random, so this is too, and it needs no storage. REQUIRES: 32 bytes.
 Bytes UeidOfKey(ByteView ed25519_public_key);
 
 // JWK thumbprint of an Ed25519 key (RFC 7638, RFC 8037 appendix A.3). REQUIRES: 32 bytes.

@@ -18,15 +18,21 @@ constexpr std::int8_t kContraindicated = 96;
 // From worst to best. `na` lies below pass: a level needs at least one pass.
 int Goodness(Outcome outcome) {
   switch (outcome) {
-    case Outcome::kFail: return 0;
-    case Outcome::kUnknown: return 1;
-    case Outcome::kNotApplicable: return 2;
-    case Outcome::kPass: return 3;
+    case Outcome::kFail:
+      return 0;
+    case Outcome::kUnknown:
+      return 1;
+    case Outcome::kNotApplicable:
+      return 2;
+    case Outcome::kPass:
+      return 3;
   }
   return 0;
 }
 
-bool Proved(Outcome outcome) { return outcome == Outcome::kPass || outcome == Outcome::kNotApplicable; }
+bool Proved(Outcome outcome) {
+  return outcome == Outcome::kPass || outcome == Outcome::kNotApplicable;
+}
 
 // Row and what was found, side by side.
 struct Judged {
@@ -68,8 +74,8 @@ std::int8_t ClaimValue(Claim claim, std::span<const Judged> all) {
   if (critical) return kContraindicated;
   if (doubt) return claim == Claim::kExecutables ? kRuntimeUnknown : kWarning;
   if (!passed) return 0;
-  // What software says about executables and hardware is no proof of them: class A alone affirms neither, and hardware is
-  // affirmed by a TPM's signature only.
+  // What software says about executables and hardware is no proof of them: class A alone affirms
+  // neither, and hardware is affirmed by a TPM's signature only.
   if (claim == Claim::kExecutables && !beyond_assertion) return kRuntimeUnknown;
   if (claim == Claim::kHardware && !hardware_proof) return 0;
   return kAffirming;
@@ -77,7 +83,8 @@ std::int8_t ClaimValue(Claim claim, std::span<const Judged> all) {
 
 TrustVector VectorOf(std::span<const Judged> all, const Policy& policy) {
   TrustVector vector{};
-  for (std::size_t key = 0; key < kClaimCount; ++key) vector[key] = ClaimValue(static_cast<Claim>(key), all);
+  for (std::size_t key = 0; key < kClaimCount; ++key)
+    vector[key] = ClaimValue(static_cast<Claim>(key), all);
   vector[static_cast<std::size_t>(Claim::kInstanceIdentity)] = policy.instance_identity;
   //= docs/integrity-statement.md#S-17
   if (policy.test_mode) vector[static_cast<std::size_t>(Claim::kConfiguration)] = kContraindicated;
@@ -93,7 +100,8 @@ Tier TierOf(std::span<const Judged> all, const TrustVector& vector) {
   }
   // An EAR's status is never better than its worst claim. 0 is no claim.
   for (const std::int8_t value : vector) {
-    if (const Tier of_claim = TierOfClaim(value); of_claim != Tier::kNone) tier = std::min(tier, of_claim);
+    if (const Tier of_claim = TierOfClaim(value); of_claim != Tier::kNone)
+      tier = std::min(tier, of_claim);
   }
   return tier;
 }
@@ -116,20 +124,28 @@ int ScoreOf(std::span<const Judged> all, Tier tier) {
 
 std::string_view OutcomeName(Outcome outcome) {
   switch (outcome) {
-    case Outcome::kPass: return "pass";
-    case Outcome::kFail: return "fail";
-    case Outcome::kUnknown: return "unknown";
-    case Outcome::kNotApplicable: return "na";
+    case Outcome::kPass:
+      return "pass";
+    case Outcome::kFail:
+      return "fail";
+    case Outcome::kUnknown:
+      return "unknown";
+    case Outcome::kNotApplicable:
+      return "na";
   }
   return "";
 }
 
 std::string_view TierName(Tier tier) {
   switch (tier) {
-    case Tier::kNone: return "none";
-    case Tier::kContraindicated: return "contraindicated";
-    case Tier::kWarning: return "warning";
-    case Tier::kAffirming: return "affirming";
+    case Tier::kNone:
+      return "none";
+    case Tier::kContraindicated:
+      return "contraindicated";
+    case Tier::kWarning:
+      return "warning";
+    case Tier::kAffirming:
+      return "affirming";
   }
   return "";
 }
@@ -141,25 +157,30 @@ Tier TierOfClaim(std::int8_t value) {
   return Tier::kNone;
 }
 
-std::string Judgement::LevelText() const { return Format("{}{}", level, runtime_failure ? "!" : ""); }
+std::string Judgement::LevelText() const {
+  return Format("{}{}", level, runtime_failure ? "!" : "");
+}
 
 //= docs/integrity-statement.md#S-15
 std::vector<Finding> RequiredFindings(std::span<const Finding> findings, const Policy& policy) {
   std::map<std::string_view, const Finding*> worst;
   for (const Finding& finding : findings) {
     const auto [entry, fresh] = worst.try_emplace(finding.id, &finding);
-    if (!fresh && Goodness(finding.outcome) < Goodness(entry->second->outcome)) entry->second = &finding;
+    if (!fresh && Goodness(finding.outcome) < Goodness(entry->second->outcome))
+      entry->second = &finding;
   }
   std::vector<Finding> required;
   for (const Indicator& row : Catalogue()) {
     const auto found = worst.find(row.id);
     if (found == worst.end()) {
-      // Every agent writes every row: one that is not there was taken out, and taking out must not be better than failing.
+      // Every agent writes every row: one that is not there was taken out, and taking out must not
+      // be better than failing.
       required.push_back({std::string(row.id), Outcome::kFail, "left out of the statement", {}});
       continue;
     }
     required.push_back(*found->second);
-    if (required.back().outcome == Outcome::kNotApplicable && !policy.not_applicable.contains(row.id)) {
+    if (required.back().outcome == Outcome::kNotApplicable &&
+        !policy.not_applicable.contains(row.id)) {
       required.back().outcome = Outcome::kUnknown;
     }
   }

@@ -16,14 +16,18 @@ constexpr ErrorCode kMalformed = ErrorCode::kStatementMalformed;
 Result<std::string> ReadHeader(ByteView bytes) {
   auto json = ParseJson(bytes);  // refuses doubled names
   if (!json) return Fail(kMalformed, Format("statement header: {}", json.error().Message()));
-  PAWL_ASSIGN_OR_RETURN(const JsonObject header, JsonObject::From(*json, "statement header", kMalformed));
+  PAWL_ASSIGN_OR_RETURN(const JsonObject header,
+                        JsonObject::From(*json, "statement header", kMalformed));
   PAWL_ASSIGN_OR_RETURN(const std::string algorithm, header.String("alg"));
   PAWL_ASSIGN_OR_RETURN(const std::string type, header.String("typ"));
   PAWL_ASSIGN_OR_RETURN(std::string kid, header.String("kid"));
-  if (algorithm != "EdDSA") return std::unexpected(header.Malformed("alg", "EdDSA, the only algorithm there is"));
+  if (algorithm != "EdDSA")
+    return std::unexpected(header.Malformed("alg", "EdDSA, the only algorithm there is"));
   if (type != kStatementType) return std::unexpected(header.Malformed("typ", kStatementType));
-  // "crit", "jwk", "x5u" and the like change how a token is to be read; a reader that ignores them can be led astray.
-  if (json->size() != 3) return Fail(kMalformed, "statement header: expected alg, typ and kid, found other members");
+  // "crit", "jwk", "x5u" and the like change how a token is to be read; a reader that ignores them
+  // can be led astray.
+  if (json->size() != 3)
+    return Fail(kMalformed, "statement header: expected alg, typ and kid, found other members");
   auto thumbprint = Base64UrlDecode(kid);
   if (!thumbprint || thumbprint->size() != 32) {
     return std::unexpected(header.Malformed("kid", "a SHA-256 thumbprint in base64url"));
@@ -52,7 +56,8 @@ std::string JwsCompact(std::string_view signing_input, ByteView signature) {
 //= docs/integrity-statement.md#S-02
 Result<JwsParts> SplitJws(std::string_view compact) {
   if (compact.size() > kMaxStatementBytes) {
-    return Fail(kMalformed, Format("statement: expected at most {} bytes, found {}", kMaxStatementBytes, compact.size()));
+    return Fail(kMalformed, Format("statement: expected at most {} bytes, found {}",
+                                   kMaxStatementBytes, compact.size()));
   }
   const std::size_t first = compact.find('.');
   const std::size_t last = compact.rfind('.');
@@ -63,7 +68,8 @@ Result<JwsParts> SplitJws(std::string_view compact) {
   PAWL_ASSIGN_OR_RETURN(const Bytes header, DecodePart("header", compact.substr(0, first)));
   JwsParts parts;
   PAWL_ASSIGN_OR_RETURN(parts.kid, ReadHeader(header));
-  PAWL_ASSIGN_OR_RETURN(parts.payload, DecodePart("payload", compact.substr(first + 1, last - first - 1)));
+  PAWL_ASSIGN_OR_RETURN(parts.payload,
+                        DecodePart("payload", compact.substr(first + 1, last - first - 1)));
   PAWL_ASSIGN_OR_RETURN(parts.signature, DecodePart("signature", compact.substr(last + 1)));
   parts.signing_input = compact.substr(0, last);
   return parts;

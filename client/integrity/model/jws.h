@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// JWS compact serialisation (RFC 7515) with one algorithm, EdDSA over Ed25519 (RFC 8037), and one header shape. No library in
-// Debian 12 signs EdDSA; what is needed is three base64url parts.
+// JWS compact serialisation (RFC 7515) with one algorithm, EdDSA over Ed25519 (RFC 8037), and one
+// header shape. No library in Debian 12 signs EdDSA; what is needed is three base64url parts.
 
 #include <cstdint>
 #include <string>
@@ -14,7 +14,7 @@
 
 namespace pawl::integrity {
 
-inline constexpr std::size_t kMaxStatementBytes = 64 * 1024;  // of the compact form
+inline constexpr std::size_t kMaxStatementBytes = 64 * 1024;   // of the compact form
 inline constexpr std::string_view kStatementType = "eat+jwt";  // RFC 9782
 
 // base64url(header) "." base64url(payload): what gets signed.
@@ -29,8 +29,8 @@ struct JwsParts {
   Bytes signature;
 };
 
-// Splits and checks the header. ERRORS: kStatementMalformed: size, not three canonical base64url parts, a header with another
-// alg or typ, with other or doubled members.
+// Splits and checks the header. ERRORS: kStatementMalformed: size, not three canonical base64url
+// parts, a header with another alg or typ, with other or doubled members.
 Result<JwsParts> SplitJws(std::string_view compact);
 
 }  // namespace pawl::integrity

@@ -17,13 +17,15 @@ constexpr ErrorCode kMalformed = ErrorCode::kConfigInvalid;
 constexpr std::size_t kMaxWords = 256;
 
 constexpr auto kMembers = std::to_array<std::string_view>(
-    {"agent_sha256", "authorized_keys_sha256", "clock_sync_required", "cmdline", "lsm", "max_check_age_seconds", "name",
-     "not_applicable", "schema", "suid_set_sha256", "sysrq_allowed"});
+    {"agent_sha256", "authorized_keys_sha256", "clock_sync_required", "cmdline", "lsm",
+     "max_check_age_seconds", "name", "not_applicable", "schema", "suid_set_sha256",
+     "sysrq_allowed"});
 
 Status RefuseUnknownMembers(const Json& json) {
   for (const auto& member : json.items()) {
     if (std::ranges::find(kMembers, member.key()) == kMembers.end()) {
-      return Fail(kMalformed, Format("device profile: unknown member \"{}\"", SafeText(member.key())));
+      return Fail(kMalformed,
+                  Format("device profile: unknown member \"{}\"", SafeText(member.key())));
     }
   }
   return {};
@@ -69,7 +71,8 @@ Status ReadReferences(const JsonObject& object, DeviceProfile& profile) {
   }
   if (object.Has("max_check_age_seconds")) {
     constexpr std::uint64_t kYear = 366ULL * 24 * 3600;
-    PAWL_ASSIGN_OR_RETURN(profile.max_check_age_seconds, object.Unsigned("max_check_age_seconds", kYear));
+    PAWL_ASSIGN_OR_RETURN(profile.max_check_age_seconds,
+                          object.Unsigned("max_check_age_seconds", kYear));
   }
   return {};
 }
@@ -86,14 +89,16 @@ Result<DeviceProfile> ParseDeviceProfile(ByteView bytes) {
   if (bytes.size() > kMaxProfileBytes) return Fail(kMalformed, "device profile: too large");
   auto json = ParseJson(bytes);
   if (!json) return Fail(kMalformed, Format("device profile: {}", json.error().Message()));
-  PAWL_ASSIGN_OR_RETURN(const JsonObject object, JsonObject::From(*json, "device profile", kMalformed));
+  PAWL_ASSIGN_OR_RETURN(const JsonObject object,
+                        JsonObject::From(*json, "device profile", kMalformed));
   PAWL_TRY(RefuseUnknownMembers(*json));
   PAWL_ASSIGN_OR_RETURN(const std::string schema, object.String("schema"));
   if (schema != kSchema) return std::unexpected(object.Malformed("schema", kSchema));
   DeviceProfile profile;
   profile.digest = HashSha256(bytes);
   PAWL_ASSIGN_OR_RETURN(profile.name, object.String("name"));
-  if (!IsSafeText(profile.name, 64)) return std::unexpected(object.Malformed("name", "at most 64 printable characters"));
+  if (!IsSafeText(profile.name, 64))
+    return std::unexpected(object.Malformed("name", "at most 64 printable characters"));
   PAWL_ASSIGN_OR_RETURN(const std::vector<std::string> exempt, Words(object, "not_applicable"));
   for (const std::string& id : exempt) {
     if (FindIndicator(id) == nullptr) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The claims of an integrity statement: an EAT (RFC 9711) with profile kStatementProfile. docs/integrity-statement.md is the
-// specification; the rules cited here as S-nn are its.
+// The claims of an integrity statement: an EAT (RFC 9711) with profile kStatementProfile.
+// docs/integrity-statement.md is the specification; the rules cited here as S-nn are its.
 
 #include <cstdint>
 #include <optional>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The verifier's checks of one statement that need no memory. Replay and fork of "seq" need a store: tools/fleet/fleet_store.h.
+// The verifier's checks of one statement that need no memory. Replay and fork of "seq" need a
+// store: tools/fleet/fleet_store.h.
 
 #include <optional>
 #include <string>
@@ -23,8 +24,10 @@ struct Expectations {
 // The kid in the header, for finding the key. Not authentic. ERRORS: kStatementMalformed.
 Result<std::string> StatementKid(std::string_view compact);
 
-// Size, header, key, signature, claims, identity, audience, nonce, time: in this order, and nothing is read before its signature
-// but the header. ERRORS: kStatementMalformed, kStatementKeyUnknown, kStatementSignature, kStatementNonce, kStatementExpired.
-Result<StatementClaims> VerifyStatement(std::string_view compact, const DeviceKey& key, const Expectations& expected);
+// Size, header, key, signature, claims, identity, audience, nonce, time: in this order, and nothing
+// is read before its signature but the header. ERRORS: kStatementMalformed, kStatementKeyUnknown,
+// kStatementSignature, kStatementNonce, kStatementExpired.
+Result<StatementClaims> VerifyStatement(std::string_view compact, const DeviceKey& key,
+                                        const Expectations& expected);
 
 }  // namespace pawl::integrity
