@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "signer/ceremony.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/file.h"
+#include "base/format.h"
+#include "manifest/release.h"
+#include "signer/workspace.h"
+
+namespace pawl::signer {
+namespace {
+
+struct RoleRow {
+  std::string name;
+  const RoleKeys* keys;
+  std::int64_t life_seconds;
+};
+
+std::vector<RoleRow> RowsOf(const CeremonyRequest& request, const ExpiryPolicy& expiry) {
+  return {{"root", &request.root, expiry.root},
+          {"targets", &request.targets, expiry.targets},
+          {ReleasesRole(request.product), &request.releases, expiry.releases},
+          {RolloutRole(request.product), &request.rollout, expiry.rollout},
+          {std::string(kOrdersRole), &request.orders, expiry.orders},
+          {"snapshot", &request.snapshot, expiry.snapshot},
+          {"timestamp", &request.timestamp, expiry.timestamp}};
+}
+
+// Keys on servers must not be able to make releases or roots, and the support desk's must not be able to
+// make the releases that it chooses among.
+Status CheckSeparation(const CeremonyRequest& request) {
+  const auto apart = [](std::string_view a, const RoleKeys& keys_a, std::string_view b,
+                        const RoleKeys& keys_b) -> Status {
+    for (const NamedKey& key : keys_a.keys) {
+      for (const NamedKey& other : keys_b.keys) {
+        if (key.key.identity() != other.key.identity()) continue;
+        return Fail(ErrorCode::kInputInvalid,
+                    Format("{} and {} must not share keys; '{}' is in both", a, b, key.name));
+      }
+    }
+    return {};
+  };
+  PAWL_TRY(apart("orders", request.orders, "releases", request.releases));
+  const std::pair<std::string_view, const RoleKeys*> online[] = {{"snapshot", &request.snapshot},
+                                                                 {"timestamp", &request.timestamp}};
+  for (const auto& [name, keys] : online) {
+    PAWL_TRY(apart(name, *keys, "root", request.root));
+    PAWL_TRY(apart(name, *keys, "targets", request.targets));
+    PAWL_TRY(apart(name, *keys, "releases", request.releases));
+  }
+  return {};
+}
+
+Status CheckRequest(const CeremonyRequest& request, const std::vector<RoleRow>& rows) {
+  if (PathExists(JoinPath(request.directory, kPolicyFileName))) {
+    return Fail(ErrorCode::kOutputExists, Format("{} is a repository already", request.directory));
+  }
+  std::vector<std::string> names = request.hardware;
+  names.push_back(request.product);
+  names.insert(names.end(), request.channels.begin(), request.channels.end());
+  for (const std::string& name : names) {
+    if (manifest::IsPlainName(name)) continue;
+    return Fail(ErrorCode::kInputInvalid,
+                Format("expected plain names ([a-z0-9][a-z0-9._-]*), found '{}'", name));
+  }
+  if (request.hardware.empty() || request.channels.empty()) {
+    return Fail(ErrorCode::kInputInvalid, "expected at least one hardware id and one channel");
+  }
+  for (const RoleRow& row : rows) PAWL_TRY(CheckRoleKeys(row.name, *row.keys));
+  return CheckSeparation(request);
+}
+
+Status WriteKeys(const Workspace& workspace, const std::vector<RoleRow>& rows) {
+  PAWL_TRY(MakeDirectories(workspace.Path("keys")));
+  KeyRing ring;
+  for (const RoleRow& row : rows) {
+    for (const NamedKey& key : row.keys->keys) {
+      PAWL_TRY(ring.Add(key));
+      PAWL_TRY(AtomicWriteFile(workspace.Path(Format("keys/{}.pub", key.name)),
+                               AsBytes(EncodePublicKey(key))));
+    }
+  }
+  return {};
+}
+
+Status WriteDrafts(const Workspace& workspace, const CeremonyRequest& request) {
+  const ExpiryPolicy expiry;
+  const auto until = [&](std::string_view role) { return request.now.PlusSeconds(expiry.Of(role)); };
+  const std::string releases = ReleasesRole(request.product);
+  const std::string rollout = RolloutRole(request.product);
+  const Json root = MakeRoot(1, until("root"),
+                             {{"root", request.root},
+                              {"targets", request.targets},
+                              {"snapshot", request.snapshot},
+                              {"timestamp", request.timestamp}});
+  // '*' never crosses '/', so every level is spelled out.
+  const Json targets = MakeTargets(
+      1, until("targets"),
+      {{releases, request.releases, {Format("releases/{}/*/manifest.json", request.product)}},
+       {rollout, request.rollout, {Format("rollout/{}/*", request.product)}},
+       {std::string(kOrdersRole), request.orders, {"orders/device/*", "orders/group/*"}}});
+  PAWL_TRY(workspace.WriteDraft("root", {root, {}}));
+  PAWL_TRY(workspace.WriteDraft("targets", {targets, {}}));
+  for (const std::string& role : {releases, rollout, std::string(kOrdersRole)}) {
+    PAWL_TRY(workspace.WriteDraft(role, {MakeTargets(1, until(role), {}), {}}));
+  }
+  return {};
+}
+
+std::string RoleTable(const std::vector<RoleRow>& rows, UtcTime now) {
+  std::string out;
+  for (const RoleRow& row : rows) {
+    out += Format("  {:<22} {} of {}   valid until {}\n", row.name, row.keys->threshold,
+                  row.keys->keys.size(), FormatUtcTime(now.PlusSeconds(row.life_seconds)));
+    for (const NamedKey& key : row.keys->keys) {
+      out += Format("      {:<16} {}\n", key.name, key.keyid);
+    }
+  }
+  return out;
+}
+
+// Who has to sign which drafts: one line for each person.
+std::string WhatEachSigns(const std::vector<RoleRow>& rows) {
+  std::vector<std::string> people;
+  std::map<std::string, std::vector<std::string>> roles_of;
+  for (const RoleRow& row : rows) {
+    if (row.name == "snapshot" || row.name == "timestamp") continue;
+    for (const NamedKey& key : row.keys->keys) {
+      if (!roles_of.contains(key.name)) people.push_back(key.name);
+      roles_of[key.name].push_back(row.name);
+    }
+  }
+  std::string out;
+  for (const std::string& person : people) {
+    out += Format("  {0:<10} pawl-signer sign --key {0}.key        ({1})\n", person,
+                  Join(roles_of[person], ", "));
+  }
+  return out;
+}
+
+std::string Warnings(const std::vector<RoleRow>& rows) {
+  std::string out;
+  for (const RoleRow& row : rows) {
+    const bool offline = row.name == "root" || row.name == "targets" || row.name.starts_with("releases");
+    if (offline && row.keys->threshold == 1) {
+      out += Format("note: {} needs one signature only: whoever steals one key has the role\n", row.name);
+    }
+    if (row.name == "root" && row.keys->threshold == row.keys->keys.size()) {
+      out += "note: all root keys must sign: losing one of them ends root rotation for ever\n";
+    }
+  }
+  return out;
+}
+
+std::string Transcript(const CeremonyRequest& request, const std::vector<RoleRow>& rows) {
+  return Format(
+      "Key ceremony of the repository for product '{}' (hardware {}, channels {})\n"
+      "held {}\n\n"
+      "Roles, thresholds and keys:\n{}\n{}"
+      "Each person compares the key id above with `pawl-signer key show` on their own key, then runs\n"
+      "(in this folder, or in a copy of it; carry draft/ back):\n{}\n"
+      "When the thresholds are met, whoever holds the online keys runs:\n"
+      "  pawl-signer publish --key {}.key --key {}.key\n\n"
+      "Give devices the root of trust public/metadata/1.root.json once it is published.\n",
+      request.product, Join(request.hardware, ", "), Join(request.channels, ", "),
+      FormatUtcTime(request.now), RoleTable(rows, request.now), Warnings(rows), WhatEachSigns(rows),
+      request.snapshot.keys.front().name, request.timestamp.keys.front().name);
+}
+
+Json Summarize(const std::vector<RoleRow>& rows, UtcTime now) {
+  Json roles = Json::array();
+  for (const RoleRow& row : rows) {
+    Json keys = Json::array();
+    for (const NamedKey& key : row.keys->keys) {
+      keys.push_back(Json{{"name", key.name}, {"keyid", key.keyid}});
+    }
+    roles.push_back(Json{{"role", row.name},
+                         {"threshold", row.keys->threshold},
+                         {"keys", std::move(keys)},
+                         {"expires", FormatUtcTime(now.PlusSeconds(row.life_seconds))}});
+  }
+  return roles;
+}
+
+}  // namespace
+
+Result<std::vector<NamedKey>> ReadPublicKeys(const std::vector<std::string>& paths) {
+  std::vector<NamedKey> keys;
+  for (const std::string& path : paths) {
+    PAWL_ASSIGN_OR_RETURN(const Bytes bytes, ReadFile(path, kMaxKeyFileBytes));
+    PAWL_ASSIGN_OR_RETURN(NamedKey key, ParsePublicKey(bytes, path));
+    keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
+Result<Ceremony> HoldCeremony(const CeremonyRequest& request) {
+  const Policy policy{{{request.product, {request.hardware, request.channels}}}, {}};
+  const std::vector<RoleRow> rows = RowsOf(request, policy.expiry);
+  PAWL_TRY(CheckRequest(request, rows));
+  for (const char* name : {"", "keys", "draft", "releases", "public", "ceremony"}) {
+    PAWL_TRY(MakeDirectories(JoinPath(request.directory, name)));
+  }
+  const Workspace workspace = Workspace::New(request.directory, policy);
+  PAWL_TRY(WriteKeys(workspace, rows));
+  PAWL_TRY(WriteDrafts(workspace, request));
+  Ceremony ceremony{Transcript(request, rows), workspace.Path("ceremony/0001-init.txt"),
+                    Summarize(rows, request.now)};
+  PAWL_TRY(AtomicWriteFile(ceremony.transcript_path, AsBytes(ceremony.transcript)));
+  PAWL_TRY(AtomicWriteFile(workspace.Path(kPolicyFileName), AsBytes(EncodePolicy(policy))));
+  return ceremony;
+}
+
+std::string RefreshTimerUnits(const std::string& directory) {
+  return Format(
+      "# /etc/systemd/system/pawl-refresh.service\n"
+      "[Unit]\n"
+      "Description=Keep the Pawl repository fresh\n"
+      "[Service]\n"
+      "Type=oneshot\n"
+      "# One passphrase a line, in the order of the keys.\n"
+      "LoadCredential=passphrases:/etc/pawl/refresh.passphrases\n"
+      "ExecStart=/bin/sh -c 'exec pawl-signer refresh --repo {} --key /etc/pawl/snapshot.key "
+      "--key /etc/pawl/timestamp.key --passphrase-fd 3 3<$CREDENTIALS_DIRECTORY/passphrases'\n\n"
+      "# /etc/systemd/system/pawl-refresh.timer\n"
+      "[Timer]\n"
+      "OnCalendar=*-*-* 00/8:00:00\n"
+      "Persistent=true\n"
+      "[Install]\n"
+      "WantedBy=timers.target\n",
+      directory);
+}
+
+}  // namespace pawl::signer

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "signer/commands.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <iostream>
+
+#include "base/format.h"
+
+namespace pawl::signer {
+
+ProgramInfo SignerProgram(UtcTime now) {
+  ProgramInfo program{"pawl-signer", "builds, signs and publishes releases, rollouts and orders", {}, "status"};
+  for (auto& part : {CeremonyCommands(now), KeyCommands(), BuildCommands(now), RolloutCommands(now),
+                     PublishCommands(now), ContainerCommands()}) {
+    program.commands.insert(program.commands.end(), part.begin(), part.end());
+  }
+  return program;
+}
+
+void BindRepo(Arguments& arguments, RepoOptions& options) {
+  arguments.Option("--repo", options.repo, "the repository's folder (else found upwards from here)");
+}
+
+void BindKeys(Arguments& arguments, KeyOptions& options) {
+  arguments.Option("--key", options.keys, "key file; may be given several times", /*required=*/true);
+  arguments.Option("--passphrase-fd", options.passphrase_fd,
+                   "read passphrases from this descriptor, one line for each key");
+}
+
+Result<SigningKey> OpenKeyFile(const std::string& path, std::optional<std::uint64_t> passphrase_fd) {
+  PAWL_ASSIGN_OR_RETURN(const Bytes bytes, ReadKeyFile(path));
+  PAWL_ASSIGN_OR_RETURN(const SealedKey sealed, ParseKeyFile(bytes, path));
+  PAWL_ASSIGN_OR_RETURN(const SecretBuffer passphrase,
+                        ReadPassphrase(passphrase_fd, Format("passphrase of {} ({})",
+                                                             sealed.named.name, path)));
+  return OpenKey(bytes, path, passphrase);
+}
+
+Result<std::vector<SigningKey>> OpenKeyFiles(const KeyOptions& options) {
+  std::vector<SigningKey> keys;
+  for (const std::string& path : options.keys) {
+    PAWL_ASSIGN_OR_RETURN(SigningKey key, OpenKeyFile(path, options.passphrase_fd));
+    keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
+Status Confirm(bool yes, const std::string& question) {
+  if (yes) return {};
+  if (isatty(STDIN_FILENO) != 1) {
+    return Fail(ErrorCode::kConfirmationMissing, Format("{} There is no terminal to ask on; add -y", question));
+  }
+  std::cerr << question << " [y/N] " << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (answer == "y" || answer == "yes") return {};
+  return Fail(ErrorCode::kConfirmationMissing, "not confirmed; nothing was changed");
+}
+
+std::vector<std::string> SplitCommas(const std::vector<std::string>& values) {
+  std::vector<std::string> out;
+  for (const std::string& value : values) {
+    std::string_view rest = value;
+    while (true) {
+      const std::size_t comma = rest.find(',');
+      out.emplace_back(rest.substr(0, comma));
+      if (comma == std::string_view::npos) break;
+      rest.remove_prefix(comma + 1);
+    }
+  }
+  return out;
+}
+
+Result<std::uint64_t> ParseBytes(const std::string& text) {
+  std::uint64_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, failure] = std::from_chars(text.data(), end, number);
+  const std::string_view unit(rest, static_cast<std::size_t>(end - rest));
+  unsigned shift = 64;
+  if (unit.empty()) shift = 0;
+  if (unit == "K" || unit == "KiB") shift = 10;
+  if (unit == "M" || unit == "MiB") shift = 20;
+  if (unit == "G" || unit == "GiB") shift = 30;
+  if (failure != std::errc() || shift > 30 || number > (UINT64_MAX >> shift)) {
+    return Fail(ErrorCode::kUsage, Format("expected a size as 512M or 1GiB, found '{}'", text));
+  }
+  return number << shift;
+}
+
+Result<delta::Effort> ParseEffort(const std::string& text) {
+  if (text == "fast") return delta::Effort::kFast;
+  if (text == "best") return delta::Effort::kBest;
+  return Fail(ErrorCode::kUsage, Format("expected --effort fast or best, found '{}'", text));
+}
+
+std::string DraftLines(const DraftChange& change) {
+  std::string out;
+  if (!change.voided.empty()) {
+    out += Format("note: the draft changed, so the signatures of {} are void\n",
+                  JoinNames(change.voided, " and "));
+  }
+  return out + NoteLines(change.notes) +
+         Format("next: {} of {} run: pawl-signer sign {} --key THEIR.key\n", change.threshold,
+                JoinNames(change.signers, ", "), change.role);
+}
+
+Json DraftJson(const DraftChange& change) {
+  return Json{{"role", change.role},
+              {"version", change.version},
+              {"path", change.path},
+              {"sha256", change.sha256.Hex()},
+              {"threshold", change.threshold},
+              {"signers", change.signers},
+              {"voided", change.voided},
+              {"notes", change.notes}};
+}
+
+std::string NoteLines(const std::vector<std::string>& notes) {
+  std::string out;
+  for (const std::string& note : notes) out += Format("note: {}\n", note);
+  return out;
+}
+
+}  // namespace pawl::signer

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Putting signatures under drafts, and saying in plain words what a signature would do.
+
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "signer/key_file.h"
+#include "signer/roles.h"
+#include "signer/workspace.h"
+
+namespace pawl::signer {
+
+// One draft that one key is about to sign.
+struct SignItem {
+  std::string role;
+  RoleFile draft;
+  std::vector<std::string> lines;   // what changes for whom
+  std::vector<SigningState> before; // one for each set of signers
+};
+
+struct SignPlan {
+  NamedKey key;
+  std::vector<SignItem> items;  // in order of the roles
+};
+
+// What `key` would sign: every draft that it is entitled for and has not signed, or of these the named ones.
+// Content that waits in the workspace is compared with what the drafts list.
+// ERRORS: kKeyNotEntitled naming who is; kAlreadyDone when it has signed all; kUnknownName (no such
+// draft); kReleaseFileMismatch.
+Result<SignPlan> PlanSigning(const Workspace& workspace, const Roles& roles, const NamedKey& key,
+                             const std::vector<std::string>& only_roles);
+
+// The plan in words.
+std::string DescribePlan(const SignPlan& plan);
+
+struct SignOutcome {
+  std::string role;
+  std::vector<SigningState> after;
+};
+// Appends the signatures, each file atomically. REQUIRES: `key` is the plan's. ERRORS: kInternal, storage.
+Result<std::vector<SignOutcome>> Sign(const Workspace& workspace, const Roles& roles,
+                                      const SignPlan& plan, const SigningKey& key);
+
+// What a draft changes against what is published, one line each.
+std::vector<std::string> DescribeDraft(const Workspace& workspace, const Roles& roles,
+                                       const std::string& role);
+
+// Compares the targets that a draft adds or changes with the files that wait in the workspace.
+// ERRORS: kReleaseFileMismatch, kManifestMismatch.
+Status CheckWaitingTargets(const Workspace& workspace, const Roles& roles, const std::string& role);
+
+}  // namespace pawl::signer

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "signer/status.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/format.h"
+#include "manifest/order.h"
+#include "manifest/release.h"
+#include "manifest/rollout.h"
+#include "signer/drafts.h"
+#include "signer/release_files.h"
+#include "signer/signing.h"
+
+namespace pawl::signer {
+namespace {
+
+constexpr std::array<std::string_view, 5> kAlarmNames{"ok", "soon", "warning", "urgent", "EXPIRED"};
+
+class Reporter {
+ public:
+  Reporter(const Workspace& workspace, const Roles& roles, UtcTime now)
+      : workspace_(workspace), roles_(roles), now_(now) {}
+
+  Result<StatusReport> Report() {
+    AddPublished();
+    for (const std::string& role : roles_.Names()) AddContent(role);
+    PAWL_TRY(AddDrafts());
+    PAWL_TRY(AddBuilt());
+    AddNext();
+    json_["schema"] = "pawl.repository-status/1";
+    return StatusReport{std::move(text_), std::move(json_)};
+  }
+
+ private:
+  void AddPublished() {
+    Json rows = Json::array();
+    std::vector<std::string> names = roles_.Names();
+    names.insert(names.end(), {"snapshot", "timestamp"});
+    for (const std::string& role : names) {
+      const RoleFile* file = roles_.Published(role);
+      if (file == nullptr) continue;
+      const UtcTime expires = file->metadata.expires;
+      const Alarm alarm = AlarmOf(expires, now_, workspace_.policy().expiry.Of(role));
+      const std::int64_t left = expires.seconds - now_.seconds;
+      text_ += Format("{}{:<22} version {:<4} {}{}\n", rows.empty() ? "published\n  " : "  ", role,
+                      file->metadata.version,
+                      left > 0 ? "expires in " + DescribeDuration(left)
+                               : "EXPIRED " + DescribeDuration(-left) + " ago",
+                      alarm == Alarm::kNone || alarm == Alarm::kExpired
+                          ? ""
+                          : Format("  [{}]", AlarmName(alarm)));
+      if (alarm > Alarm::kNotice) NoteExpiry(role);
+      rows.push_back(Json{{"role", role},
+                          {"version", file->metadata.version},
+                          {"expires", FormatUtcTime(expires)},
+                          {"alarm", AlarmName(alarm)}});
+    }
+    if (rows.empty()) text_ += "nothing is published yet\n";
+    json_["published"] = std::move(rows);
+  }
+
+  void NoteExpiry(const std::string& role) {
+    const bool online = role == "timestamp" || role == "snapshot" || role == kOrdersRole ||
+                        role.starts_with("rollout-");
+    if (online) needs_refresh_ = true;
+  }
+
+  // The releases, rollouts and orders that devices find now.
+  void AddContent(const std::string& role) {
+    const RoleFile* file = roles_.Published(role);
+    if (file == nullptr || file->metadata.targets() == nullptr) return;
+    for (const auto& [path, target] : file->metadata.targets()->targets) {
+      std::string line = path;
+      Json row{{"path", path}, {"sha256", target.hashes.sha256 ? target.hashes.sha256->Hex() : ""}};
+      if (path.starts_with("releases/")) {
+        AddRelease(target, line, row);
+      } else {
+        AddSmallTarget(role, path, line, row);
+      }
+      text_ += Format("    {}\n", line);
+      const std::string kind = path.substr(0, path.find('/'));
+      json_[kind == "rollout" ? "rollouts" : kind].push_back(std::move(row));
+    }
+  }
+
+  static void AddRelease(const manifest::TargetFile& target, std::string& line, Json& row) {
+    const auto summary = manifest::ParseReleaseSummary(target.custom);
+    if (!summary) return;
+    line = Format("release {} {}: build {}, epoch {}, channel {}", summary->product, summary->version,
+                  summary->build, summary->epoch, summary->channel);
+    row["product"] = summary->product;
+    row["version"] = summary->version;
+    row["build"] = summary->build;
+    row["epoch"] = summary->epoch;
+    row["channel"] = summary->channel;
+  }
+
+  void AddSmallTarget(const std::string& role, const std::string& path, std::string& line, Json& row) {
+    const auto bytes = ReadListedTarget(workspace_, PublishedOnly(), role, path);
+    if (!bytes || !*bytes) return;
+    if (const auto rollout = manifest::ParseRollout(**bytes)) {
+      line = Format("channel {} → {}: {} %{}", rollout->channel, rollout->release_path,
+                    rollout->percent, rollout->paused ? ", PAUSED" : "");
+      row["channel"] = rollout->channel;
+      row["release"] = rollout->release_path;
+      row["percent"] = rollout->percent;
+      row["paused"] = rollout->paused;
+    } else if (const auto order = manifest::ParseOrder(**bytes)) {
+      line = Format("order {} {} to {} ({}){}", order->counter,
+                    manifest::OrderActionName(order->action), path, order->reason,
+                    order->not_after < now_ ? ", over" : "");
+      row["counter"] = order->counter;
+      row["action"] = manifest::OrderActionName(order->action);
+      row["not_after"] = FormatUtcTime(order->not_after);
+    }
+  }
+
+  Status AddDrafts() {
+    Json rows = Json::array();
+    for (const std::string& role : roles_.DraftNames()) {
+      const RoleFile& draft = *roles_.Draft(role);
+      PAWL_ASSIGN_OR_RETURN(const auto states, roles_.StateOf(role, draft, workspace_.keys()));
+      const std::vector<std::string> lines = DescribeDraft(workspace_, roles_, role);
+      if (rows.empty()) text_ += "drafts\n";
+      text_ += Format("  {}\n", lines.front());
+      for (std::size_t i = 1; i + 1 < lines.size(); ++i) text_ += Format("      {}\n", lines[i]);
+      text_ += Format("      {}\n", DescribeSigning(states));
+      (Complete(states) ? ready_ : waiting_).push_back(role);
+      rows.push_back(Json{{"role", role},
+                          {"version", draft.metadata.version},
+                          {"expires", FormatUtcTime(draft.metadata.expires)},
+                          {"changes", lines},
+                          {"signing", SigningJson(states)},
+                          {"complete", Complete(states)}});
+    }
+    json_["drafts"] = std::move(rows);
+    return {};
+  }
+
+  Status AddBuilt() {
+    Json rows = Json::array();
+    for (const auto& [product, policy] : workspace_.policy().products) {
+      PAWL_ASSIGN_OR_RETURN(const auto versions, BuiltVersions(workspace_, product));
+      for (const std::string& version : versions) {
+        const std::string path = manifest::ReleasePath(product, version);
+        const RoleFile* listed = roles_.Effective(ReleasesRole(product));
+        const bool known = listed != nullptr && listed->metadata.targets() != nullptr &&
+                           listed->metadata.targets()->targets.contains(path);
+        rows.push_back(Json{{"product", product}, {"version", version}, {"listed", known}});
+        if (known) continue;
+        text_ += Format("built, not listed: {} {}   (pawl-signer release {})\n", product, version, version);
+      }
+    }
+    json_["built"] = std::move(rows);
+    return {};
+  }
+
+  void AddNext() {
+    Json next = Json::array();
+    const auto add = [&](std::string line) {
+      text_ += Format("next: {}\n", line);
+      next.push_back(std::move(line));
+    };
+    if (!waiting_.empty()) add(Format("pawl-signer sign --key YOUR.key   ({})", Join(waiting_, ", ")));
+    if (waiting_.empty() && !ready_.empty()) {
+      add("pawl-signer publish --key SNAPSHOT.key --key TIMESTAMP.key");
+    }
+    if (!waiting_.empty() && !ready_.empty() && roles_.Published("timestamp") != nullptr) {
+      add(Format("pawl-signer publish {} --key SNAPSHOT.key --key TIMESTAMP.key", Join(ready_, " ")));
+    }
+    if (needs_refresh_) add("pawl-signer refresh --key SNAPSHOT.key --key TIMESTAMP.key");
+    json_["next"] = std::move(next);
+  }
+
+  // Drafts left out: the content that devices see.
+  const Roles& PublishedOnly() {
+    if (!published_) {
+      published_ = roles_;
+      static_cast<void>(published_->KeepDrafts({}));
+    }
+    return *published_;
+  }
+
+  const Workspace& workspace_;
+  const Roles& roles_;
+  UtcTime now_;
+  std::optional<Roles> published_;
+  std::vector<std::string> ready_;
+  std::vector<std::string> waiting_;
+  bool needs_refresh_ = false;
+  std::string text_;
+  Json json_{{"releases", Json::array()}, {"rollouts", Json::array()}, {"orders", Json::array()}};
+};
+
+}  // namespace
+
+std::string_view AlarmName(Alarm alarm) { return kAlarmNames.at(static_cast<std::size_t>(alarm)); }
+
+Alarm AlarmOf(UtcTime expires, UtcTime now, std::int64_t life_seconds) {
+  const std::int64_t left = expires.seconds - now.seconds;
+  const bool long_lived = life_seconds >= 180 * kSecondsPerDay;
+  const std::int64_t notice = long_lived ? 60 * kSecondsPerDay : life_seconds / 3;
+  const std::int64_t warning = long_lived ? 30 * kSecondsPerDay : life_seconds / 6;
+  const std::int64_t urgent = long_lived ? 7 * kSecondsPerDay : life_seconds / 12;
+  if (left <= 0) return Alarm::kExpired;
+  if (left <= urgent) return Alarm::kUrgent;
+  if (left <= warning) return Alarm::kWarning;
+  return left <= notice ? Alarm::kNotice : Alarm::kNone;
+}
+
+bool Complete(const std::vector<SigningState>& states) {
+  return std::ranges::all_of(states, &SigningState::complete);
+}
+
+std::string DescribeSigning(const std::vector<SigningState>& states) {
+  std::string out;
+  for (const SigningState& state : states) {
+    if (!out.empty()) out += "; by the keys of the root before: ";
+    out += Format("{} of {} signatures{}", state.signed_by.size(), state.threshold,
+                  state.signed_by.empty() ? "" : " (" + Join(state.signed_by, ", ") + ")");
+    if (!state.complete()) out += Format(", ask {}", JoinNames(state.can_sign));
+  }
+  return out;
+}
+
+Json SigningJson(const std::vector<SigningState>& states) {
+  Json rows = Json::array();
+  for (const SigningState& state : states) {
+    rows.push_back(Json{{"threshold", state.threshold},
+                        {"signed_by", state.signed_by},
+                        {"can_sign", state.can_sign}});
+  }
+  return rows;
+}
+
+Result<StatusReport> ReportStatus(const Workspace& workspace, UtcTime now) {
+  PAWL_ASSIGN_OR_RETURN(const Roles roles, Roles::Load(workspace));
+  return Reporter(workspace, roles, now).Report();
+}
+
+}  // namespace pawl::signer
