@@ -21,24 +21,28 @@ std::string OneLine(const std::string& value) {
 }
 
 bool SameView(const Judgement& ours, const Judgement& device) {
-  return ours.level == device.level && ours.runtime_failure == device.runtime_failure && ours.tier == device.tier;
+  return ours.level == device.level && ours.runtime_failure == device.runtime_failure &&
+         ours.tier == device.tier;
 }
 
 std::string NonceText(const Appraisal& appraisal) {
   if (appraisal.nonce_matched) return "answers our nonce";
-  return appraisal.claims.nonce ? "answers a nonce that was not asked for here" : "answers no nonce";
+  return appraisal.claims.nonce ? "answers a nonce that was not asked for here"
+                                : "answers no nonce";
 }
 
 std::string HeadText(const Appraisal& appraisal) {
   const integrity::StatementClaims& claims = appraisal.claims;
-  std::string out = Format("device     {}  key {}\n", appraisal.key.device, appraisal.key.Thumbprint());
-  out += Format("statement  {} of {}, {}, key protection: {}\n", claims.seq, FormatUtcTime(claims.issued), NonceText(appraisal),
-                claims.key_protection);
-  out += Format("software   {} {} on {}, slot {}, agent {}\n", claims.swname, claims.swversion, claims.hwmodel,
-                claims.update.active_slot, claims.agent_version);
+  std::string out =
+      Format("device     {}  key {}\n", appraisal.key.device, appraisal.key.Thumbprint());
+  out += Format("statement  {} of {}, {}, key protection: {}\n", claims.seq,
+                FormatUtcTime(claims.issued), NonceText(appraisal), claims.key_protection);
+  out += Format("software   {} {} on {}, slot {}, agent {}\n", claims.swname, claims.swversion,
+                claims.hwmodel, claims.update.active_slot, claims.agent_version);
   for (const integrity::SlotEvidence& slot : claims.slots) {
-    out += Format("measured   slot {} {}: sha256 {}, {} of {} chunks wrong, at {} ({})\n", slot.slot, slot.component,
-                  slot.image.Hex(), slot.wrong_chunks, slot.chunks, FormatUtcTime(slot.measured_at), claims.slot_kind);
+    out += Format("measured   slot {} {}: sha256 {}, {} of {} chunks wrong, at {} ({})\n",
+                  slot.slot, slot.component, slot.image.Hex(), slot.wrong_chunks, slot.chunks,
+                  FormatUtcTime(slot.measured_at), claims.slot_kind);
   }
   return out;
 }
@@ -48,7 +52,8 @@ std::string VectorText(const Judgement& judgement) {
   for (std::size_t i = 0; i < integrity::kClaimCount; ++i) {
     const std::int8_t value = judgement.vector[i];
     if (value == 0) continue;
-    out += Format("           {:<18} {:>3}  {}\n", integrity::ClaimName(static_cast<integrity::Claim>(i)), static_cast<int>(value),
+    out += Format("           {:<18} {:>3}  {}\n",
+                  integrity::ClaimName(static_cast<integrity::Claim>(i)), static_cast<int>(value),
                   integrity::TierName(integrity::TierOfClaim(value)));
   }
   return out;
@@ -73,7 +78,8 @@ Json FindingsJson(const Appraisal& appraisal) {
 Json DeviceJson(const Appraisal& appraisal) {
   Json vector = Json::object();
   for (std::size_t i = 0; i < integrity::kClaimCount; ++i) {
-    vector[std::string(integrity::ClaimName(static_cast<integrity::Claim>(i)))] = appraisal.judgement.vector[i];
+    vector[std::string(integrity::ClaimName(static_cast<integrity::Claim>(i)))] =
+        appraisal.judgement.vector[i];
   }
   const Judgement& ours = appraisal.judgement;
   const Judgement& theirs = appraisal.claims.own_view;
@@ -84,7 +90,9 @@ Json DeviceJson(const Appraisal& appraisal) {
               {"pawl.score", ours.score},
               {"pawl.tags", ours.tags},
               {"pawl.own-view",
-               {{"level", theirs.LevelText()}, {"tier", integrity::TierName(theirs.tier)}, {"differs", appraisal.differs}}},
+               {{"level", theirs.LevelText()},
+                {"tier", integrity::TierName(theirs.tier)},
+                {"differs", appraisal.differs}}},
               {"pawl.indicators", FindingsJson(appraisal)}};
   if (appraisal.claims.nonce) device["eat_nonce"] = Base64UrlEncode(*appraisal.claims.nonce);
   return device;
@@ -94,13 +102,15 @@ Json DeviceJson(const Appraisal& appraisal) {
 
 void Appraise(Appraisal& appraisal, const integrity::DeviceProfile& profile, bool forked) {
   const integrity::StatementClaims& claims = appraisal.claims;
-  integrity::Policy policy{profile.not_applicable, claims.test_mode, forked ? kIdentityMisused : kIdentityTrusted};
+  integrity::Policy policy{profile.not_applicable, claims.test_mode,
+                           forked ? kIdentityMisused : kIdentityTrusted};
   //= docs/integrity-statement.md#S-16
   if (claims.profile_digest != profile.digest) {
     // Its exemptions are not ours.
     policy.not_applicable.clear();
-    appraisal.notes.push_back(Format("the device was judged by another profile than its own (ours is {}): na counts as unknown",
-                                     profile.name));
+    appraisal.notes.push_back(Format(
+        "the device was judged by another profile than its own (ours is {}): na counts as unknown",
+        profile.name));
   }
   //= docs/integrity-statement.md#S-14
   appraisal.findings = integrity::RequiredFindings(claims.findings, policy);
@@ -108,14 +118,16 @@ void Appraise(Appraisal& appraisal, const integrity::DeviceProfile& profile, boo
   // The device does not judge its own identity; for the comparison neither do we.
   policy.instance_identity = 0;
   appraisal.differs = !SameView(integrity::Judge(claims.findings, policy), claims.own_view);
-  if (claims.test_mode) appraisal.notes.emplace_back("collected from a test root, not from the running system");
+  if (claims.test_mode)
+    appraisal.notes.emplace_back("collected from a test root, not from the running system");
   if (forked) appraisal.notes.emplace_back("this key was used in two places: replace it");
   if (claims.catalogue != integrity::kCatalogueVersion) {
-    appraisal.notes.push_back(Format("the device's catalogue of indicators is version {}, ours {}", claims.catalogue,
-                                     integrity::kCatalogueVersion));
+    appraisal.notes.push_back(Format("the device's catalogue of indicators is version {}, ours {}",
+                                     claims.catalogue, integrity::kCatalogueVersion));
   }
   if (claims.key_protection == "software") {
-    appraisal.notes.emplace_back("no hardware vouches for this: whoever owns the kernel could have forged it");
+    appraisal.notes.emplace_back(
+        "no hardware vouches for this: whoever owns the kernel could have forged it");
   }
 }
 
@@ -124,22 +136,24 @@ std::string AppraisalText(const Appraisal& appraisal) {
   out += Format("\n{:<9} {:<17} {:<8} {}\n", "LAYER", "INDICATOR", "RESULT", "VALUE");
   for (const integrity::Finding& finding : appraisal.findings) {
     const integrity::Indicator* row = integrity::FindIndicator(finding.id);
-    out += Format("{:<9} {:<17} {:<8} {}\n", integrity::LayerName(row->layer), finding.id, integrity::OutcomeName(finding.outcome),
-                  OneLine(finding.value));
+    out += Format("{:<9} {:<17} {:<8} {}\n", integrity::LayerName(row->layer), finding.id,
+                  integrity::OutcomeName(finding.outcome), OneLine(finding.value));
   }
   const Judgement& ours = appraisal.judgement;
-  out += Format("\nverdict    {}, level {}, score {} (for dashboards only)\n", integrity::TierName(ours.tier), ours.LevelText(),
-                ours.score);
+  out += Format("\nverdict    {}, level {}, score {} (for dashboards only)\n",
+                integrity::TierName(ours.tier), ours.LevelText(), ours.score);
   out += VectorText(ours);
   const Judgement& theirs = appraisal.claims.own_view;
-  out += appraisal.differs ? Format("own view   DIFFERS: the device says {}, level {}\n", integrity::TierName(theirs.tier), theirs.LevelText())
+  out += appraisal.differs ? Format("own view   DIFFERS: the device says {}, level {}\n",
+                                    integrity::TierName(theirs.tier), theirs.LevelText())
                            : std::string("own view   agrees\n");
   if (!appraisal.acceptance) {
     out += "replay     not checked (no --db)\n";
   } else if (appraisal.acceptance->first) {
     out += "replay     first statement seen of this device\n";
   } else if (appraisal.acceptance->missing > 0) {
-    out += Format("replay     new, but {} statements before it never arrived\n", appraisal.acceptance->missing);
+    out += Format("replay     new, but {} statements before it never arrived\n",
+                  appraisal.acceptance->missing);
   } else {
     out += "replay     new, follows the last one\n";
   }
@@ -152,7 +166,8 @@ Json AppraisalJson(const Appraisal& appraisal) {
   Json json{{"schema", "pawl.appraisal/1"},
             {"eat_profile", kResultProfile},
             {"iat", appraisal.now.seconds},
-            {"ear.verifier-id", {{"developer", "pawl"}, {"build", Format("pawl-fleet {}", PawlVersion())}}},
+            {"ear.verifier-id",
+             {{"developer", "pawl"}, {"build", Format("pawl-fleet {}", PawlVersion())}}},
             {"submods", {{"device", DeviceJson(appraisal)}}},
             {"pawl.device",
              {{"device", appraisal.key.device},

@@ -18,20 +18,22 @@ namespace pawl::fleet {
 struct Appraisal {
   integrity::DeviceKey key;
   integrity::StatementClaims claims;
-  integrity::Judgement judgement;               // ours, from the evidence
-  std::vector<integrity::Finding> findings;     // as judged, one for each row of the catalogue
-  std::vector<std::string> notes;               // sentences for people
-  bool differs = false;                         // the device's own view is another one
+  integrity::Judgement judgement;            // ours, from the evidence
+  std::vector<integrity::Finding> findings;  // as judged, one for each row of the catalogue
+  std::vector<std::string> notes;            // sentences for people
+  bool differs = false;                      // the device's own view is another one
   bool nonce_matched = false;
-  std::optional<Acceptance> acceptance;         // absent without a store
+  std::optional<Acceptance> acceptance;  // absent without a store
   UtcTime now;
 };
 
-// Judges the claims by the profile. `forked`: this key was seen in two places. Fills judgement, findings, notes, differs.
+// Judges the claims by the profile. `forked`: this key was seen in two places. Fills judgement,
+// findings, notes, differs.
 void Appraise(Appraisal& appraisal, const integrity::DeviceProfile& profile, bool forked);
 
 std::string AppraisalText(const Appraisal& appraisal);
-// "pawl.appraisal/1": the shape of an EAR (draft-ietf-rats-ear), unsigned, with our details beside it.
+// "pawl.appraisal/1": the shape of an EAR (draft-ietf-rats-ear), unsigned, with our details beside
+// it.
 Json AppraisalJson(const Appraisal& appraisal);
 
 }  // namespace pawl::fleet

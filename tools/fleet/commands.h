@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// pawl-fleet: believes no device, checks what they say. Its clock is the system clock, its memory one SQLite file.
+// pawl-fleet: believes no device, checks what they say. Its clock is the system clock, its memory
+// one SQLite file.
 
 #include <cstdint>
 

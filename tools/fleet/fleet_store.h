@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// What a verifier must remember: which key belongs to which device, which sequence number each has reached, which nonces are out.
+// What a verifier must remember: which key belongs to which device, which sequence number each has
+// reached, which nonces are out.
 
 #include <cstdint>
 #include <optional>
@@ -28,7 +29,7 @@ struct RegisteredDevice {
   std::optional<UtcTime> forked;  // two statements shared a sequence number: the key exists twice
   std::optional<UtcTime> last_seen;
   std::uint64_t last_seq = 0;
-  std::string last_level;         // "2!"
+  std::string last_level;  // "2!"
   std::string last_tier;
   std::string last_version;
 };
@@ -46,8 +47,8 @@ struct SeenStatement {
 };
 
 struct Acceptance {
-  bool first = false;           // nothing was known of this device before
-  std::uint64_t missing = 0;    // statements between the last one and this that never arrived
+  bool first = false;         // nothing was known of this device before
+  std::uint64_t missing = 0;  // statements between the last one and this that never arrived
 };
 
 class FleetStore {
@@ -55,8 +56,9 @@ class FleetStore {
   // Creates an empty store. ERRORS: kStoreCorrupt, kStoreSchema, kIo, kPermission.
   static Result<FleetStore> Open(const std::string& path);
 
-  // First use binds name, ueid and key to each other for ever. Registering the same again does nothing and returns false.
-  // ERRORS: kStatementKeyUnknown when any of the three is bound to something else.
+  // First use binds name, ueid and key to each other for ever. Registering the same again does
+  // nothing and returns false. ERRORS: kStatementKeyUnknown when any of the three is bound to
+  // something else.
   Result<bool> Register(const integrity::DeviceKey& key, UtcTime now);
   Result<std::optional<RegisteredDevice>> FindByThumbprint(std::string_view kid);
   Result<std::vector<RegisteredDevice>> Devices();
@@ -64,15 +66,19 @@ class FleetStore {
   // Remembers a nonce as issued, for `device` or, when empty, for any.
   Status IssueNonce(ByteView nonce, std::string_view device, UtcTime now);
 
-  // Accepts a statement once. Spends its nonce; a nonce in `demanded` that this store did not issue is remembered as spent.
-  // ERRORS: kStatementNonce: spent, too old, issued to another device; kStatementReplayed: shown before, older than the last, or a
-  // fork (which is remembered); kStatementKeyUnknown: the device is not registered. On error nothing else has changed.
-  Result<Acceptance> Accept(const integrity::DeviceKey& key, const SeenStatement& seen, bool nonce_demanded, UtcTime now);
+  // Accepts a statement once. Spends its nonce; a nonce in `demanded` that this store did not issue
+  // is remembered as spent. ERRORS: kStatementNonce: spent, too old, issued to another device;
+  // kStatementReplayed: shown before, older than the last, or a fork (which is remembered);
+  // kStatementKeyUnknown: the device is not registered. On error nothing else has changed.
+  Result<Acceptance> Accept(const integrity::DeviceKey& key, const SeenStatement& seen,
+                            bool nonce_demanded, UtcTime now);
 
  private:
   explicit FleetStore(SqliteConnection connection) : connection_(std::move(connection)) {}
-  Status SpendNonce(const std::string& device, const SeenStatement& seen, bool demanded, UtcTime now);
-  Result<Acceptance> CheckSequence(const RegisteredDevice& device, const SeenStatement& seen, bool& fork);
+  Status SpendNonce(const std::string& device, const SeenStatement& seen, bool demanded,
+                    UtcTime now);
+  Result<Acceptance> CheckSequence(const RegisteredDevice& device, const SeenStatement& seen,
+                                   bool& fork);
   Status Remember(const std::string& device, const SeenStatement& seen, UtcTime now);
   SqliteConnection connection_;
 };

@@ -18,14 +18,19 @@ ErrorCode CodeOf(int code) {
   switch (code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-    case SQLITE_ERROR: return ErrorCode::kStoreCorrupt;  // a table is missing or another
-    case SQLITE_FULL: return ErrorCode::kNoSpace;
+    case SQLITE_ERROR:
+      return ErrorCode::kStoreCorrupt;  // a table is missing or another
+    case SQLITE_FULL:
+      return ErrorCode::kNoSpace;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return ErrorCode::kLockHeld;
+    case SQLITE_LOCKED:
+      return ErrorCode::kLockHeld;
     case SQLITE_PERM:
     case SQLITE_READONLY:
-    case SQLITE_AUTH: return ErrorCode::kPermission;
-    default: return ErrorCode::kIo;
+    case SQLITE_AUTH:
+      return ErrorCode::kPermission;
+    default:
+      return ErrorCode::kIo;
   }
 }
 
@@ -36,7 +41,9 @@ Error SqliteError(sqlite3* connection, int code, const std::string& path) {
 
 }  // namespace
 
-void SqliteConnection::Close::operator()(sqlite3* connection) const { sqlite3_close_v2(connection); }
+void SqliteConnection::Close::operator()(sqlite3* connection) const {
+  sqlite3_close_v2(connection);
+}
 
 Result<SqliteConnection> SqliteConnection::Open(const std::string& path) {
   {
@@ -44,12 +51,15 @@ Result<SqliteConnection> SqliteConnection::Open(const std::string& path) {
     PAWL_ASSIGN_OR_RETURN(const UniqueFd made, OpenFile(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
   }
   sqlite3* raw = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, nullptr);
+  const int code =
+      sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, nullptr);
   SqliteConnection connection(raw, path);
   if (code != SQLITE_OK) return std::unexpected(SqliteError(raw, code, path));
   sqlite3_busy_timeout(raw, kBusyMilliseconds);
-  // FULL: an accepted sequence number must not be forgotten by a power cut, or it could be shown again.
-  PAWL_TRY(connection.Execute("PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=ON;"));
+  // FULL: an accepted sequence number must not be forgotten by a power cut, or it could be shown
+  // again.
+  PAWL_TRY(connection.Execute(
+      "PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=ON;"));
   return connection;
 }
 
@@ -59,15 +69,18 @@ Status SqliteConnection::Execute(const std::string& sql) {
   return {};
 }
 
-SqliteQuery::SqliteQuery(SqliteConnection& connection, std::string_view sql) : connection_(connection) {
-  code_ = sqlite3_prepare_v2(connection.connection_.get(), sql.data(), static_cast<int>(sql.size()), &statement_, nullptr);
+SqliteQuery::SqliteQuery(SqliteConnection& connection, std::string_view sql)
+    : connection_(connection) {
+  code_ = sqlite3_prepare_v2(connection.connection_.get(), sql.data(), static_cast<int>(sql.size()),
+                             &statement_, nullptr);
 }
 
 SqliteQuery::~SqliteQuery() { sqlite3_finalize(statement_); }
 
 SqliteQuery& SqliteQuery::Bind(std::string_view text) {
   if (code_ == SQLITE_OK) {
-    code_ = sqlite3_bind_text64(statement_, ++bound_, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+    code_ = sqlite3_bind_text64(statement_, ++bound_, text.data(), text.size(), SQLITE_TRANSIENT,
+                                SQLITE_UTF8);
   }
   return *this;
 }
@@ -96,7 +109,9 @@ Status SqliteQuery::Run() {
   return {};
 }
 
-std::int64_t SqliteQuery::Integer(int column) const { return sqlite3_column_int64(statement_, column); }
+std::int64_t SqliteQuery::Integer(int column) const {
+  return sqlite3_column_int64(statement_, column);
+}
 
 std::string SqliteQuery::Text(int column) const { return std::string(AsText(Blob(column))); }
 
@@ -106,7 +121,9 @@ Bytes SqliteQuery::Blob(int column) const {
   return data == nullptr ? Bytes() : Bytes(data, data + size);
 }
 
-bool SqliteQuery::IsNull(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+bool SqliteQuery::IsNull(int column) const {
+  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+}
 
 Result<SqliteTransaction> SqliteTransaction::Begin(SqliteConnection& connection) {
   PAWL_TRY(connection.Execute("BEGIN IMMEDIATE"));

@@ -18,7 +18,8 @@ namespace pawl::fleet {
 
 class SqliteConnection {
  public:
-  // Creates the file (0600) when it is not there. ERRORS: kStoreCorrupt, kIo, kPermission, kLockHeld.
+  // Creates the file (0600) when it is not there. ERRORS: kStoreCorrupt, kIo, kPermission,
+  // kLockHeld.
   static Result<SqliteConnection> Open(const std::string& path);
   // One or more statements without values.
   Status Execute(const std::string& sql);
@@ -28,7 +29,8 @@ class SqliteConnection {
   struct Close {
     void operator()(sqlite3* connection) const;
   };
-  SqliteConnection(sqlite3* connection, std::string path) : connection_(connection), path_(std::move(path)) {}
+  SqliteConnection(sqlite3* connection, std::string path)
+      : connection_(connection), path_(std::move(path)) {}
   std::unique_ptr<sqlite3, Close> connection_;
   std::string path_;
 };

@@ -26,7 +26,8 @@ struct Options {
   std::string audience{integrity::kDefaultAudience};
 };
 
-constexpr std::size_t kMaxInputBytes = integrity::kMaxStatementBytes + 2;  // a newline after it, as an editor adds
+constexpr std::size_t kMaxInputBytes =
+    integrity::kMaxStatementBytes + 2;  // a newline after it, as an editor adds
 
 Result<Bytes> ReadStandardInput() {
   Bytes bytes(kMaxInputBytes + 1);
@@ -45,7 +46,8 @@ Result<Bytes> ReadStandardInput() {
 Result<std::string> ReadStatement(const std::string& file) {
   auto bytes = file == "-" ? ReadStandardInput() : ReadFile(file, kMaxInputBytes);
   if (!bytes) {
-    if (bytes.error().code() != ErrorCode::kInputInvalid) return std::unexpected(std::move(bytes).error());
+    if (bytes.error().code() != ErrorCode::kInputInvalid)
+      return std::unexpected(std::move(bytes).error());
     return Fail(ErrorCode::kStatementMalformed, bytes.error().Message());
   }
   std::string text(AsText(*bytes));
@@ -58,19 +60,26 @@ Result<Tier> RequiredTier(const Options& options) {
   for (const Tier tier : {Tier::kWarning, Tier::kAffirming}) {
     if (integrity::TierName(tier) == *options.require) return tier;
   }
-  return Fail(ErrorCode::kUsage, Format("--require: expected affirming or warning, found '{}'", *options.require));
+  return Fail(ErrorCode::kUsage,
+              Format("--require: expected affirming or warning, found '{}'", *options.require));
 }
 
 // The key to verify with: the file's, or the one registered for the kid in the header.
-Result<integrity::DeviceKey> FindKey(const Options& options, const std::string& compact, FleetStore* store) {
+Result<integrity::DeviceKey> FindKey(const Options& options, const std::string& compact,
+                                     FleetStore* store) {
   if (options.key) {
-    PAWL_ASSIGN_OR_RETURN(const Bytes bytes, ReadFile(*options.key, integrity::kMaxDeviceKeyFileBytes));
+    PAWL_ASSIGN_OR_RETURN(const Bytes bytes,
+                          ReadFile(*options.key, integrity::kMaxDeviceKeyFileBytes));
     return integrity::ParseDeviceKey(bytes);
   }
-  if (store == nullptr) return Fail(ErrorCode::kUsage, "expected --key DEVICE.pub, or --db FILE with the device registered");
+  if (store == nullptr)
+    return Fail(ErrorCode::kUsage,
+                "expected --key DEVICE.pub, or --db FILE with the device registered");
   PAWL_ASSIGN_OR_RETURN(const std::string kid, integrity::StatementKid(compact));
   PAWL_ASSIGN_OR_RETURN(const auto device, store->FindByThumbprint(kid));
-  if (!device) return Fail(ErrorCode::kStatementKeyUnknown, Format("no device is registered with key {}", kid));
+  if (!device)
+    return Fail(ErrorCode::kStatementKeyUnknown,
+                Format("no device is registered with key {}", kid));
   return device->key;
 }
 
@@ -86,14 +95,20 @@ Result<bool> Forked(FleetStore* store, const integrity::DeviceKey& key) {
   return device && device->forked.has_value();
 }
 
-Status Record(FleetStore& store, const std::string& compact, bool nonce_demanded, Appraisal& appraisal) {
+Status Record(FleetStore& store, const std::string& compact, bool nonce_demanded,
+              Appraisal& appraisal) {
   PAWL_TRY(store.Register(appraisal.key, appraisal.now));
   const integrity::StatementClaims& claims = appraisal.claims;
-  const SeenStatement seen{claims.seq,   claims.prev,
-                           integrity::StatementHash(compact), claims.nonce,
-                           claims.issued, appraisal.judgement.LevelText(),
-                           std::string(integrity::TierName(appraisal.judgement.tier)), claims.swversion};
-  PAWL_ASSIGN_OR_RETURN(appraisal.acceptance, store.Accept(appraisal.key, seen, nonce_demanded, appraisal.now));
+  const SeenStatement seen{claims.seq,
+                           claims.prev,
+                           integrity::StatementHash(compact),
+                           claims.nonce,
+                           claims.issued,
+                           appraisal.judgement.LevelText(),
+                           std::string(integrity::TierName(appraisal.judgement.tier)),
+                           claims.swversion};
+  PAWL_ASSIGN_OR_RETURN(appraisal.acceptance,
+                        store.Accept(appraisal.key, seen, nonce_demanded, appraisal.now));
   return {};
 }
 
@@ -112,7 +127,8 @@ Result<Answer> Verify(const Options& options) {
   Appraisal appraisal;
   appraisal.now = expected.now;
   PAWL_ASSIGN_OR_RETURN(appraisal.key, FindKey(options, compact, memory));
-  PAWL_ASSIGN_OR_RETURN(appraisal.claims, integrity::VerifyStatement(compact, appraisal.key, expected));
+  PAWL_ASSIGN_OR_RETURN(appraisal.claims,
+                        integrity::VerifyStatement(compact, appraisal.key, expected));
   appraisal.nonce_matched = options.nonce.has_value();
   PAWL_ASSIGN_OR_RETURN(const integrity::DeviceProfile profile, LoadProfile(options));
   PAWL_ASSIGN_OR_RETURN(const bool forked, Forked(memory, appraisal.key));
@@ -129,19 +145,26 @@ Result<Answer> Verify(const Options& options) {
 
 void Bind(Arguments& arguments, Options& options) {
   arguments.Positional("FILE", options.file, "the statement; - reads standard input");
-  arguments.Option("--key", options.key, "DEVICE.pub; without it the key registered in --db is used");
-  arguments.Option("--db", options.database, "fleet database: refuses replays and forks, registers --key at first use");
+  arguments.Option("--key", options.key,
+                   "DEVICE.pub; without it the key registered in --db is used");
+  arguments.Option("--db", options.database,
+                   "fleet database: refuses replays and forks, registers --key at first use");
   arguments.Option("--nonce", options.nonce, "the nonce that was asked for: base64url, or hex:…");
-  arguments.Option("--profile", options.profile, "the device profile (JSON): what this kind of device has not");
-  arguments.Option("--audience", options.audience, "the audience the statement must be made for (default: fleet)");
-  arguments.Option("--require", options.require, "affirming or warning: exit 12 when the result is below");
+  arguments.Option("--profile", options.profile,
+                   "the device profile (JSON): what this kind of device has not");
+  arguments.Option("--audience", options.audience,
+                   "the audience the statement must be made for (default: fleet)");
+  arguments.Option("--require", options.require,
+                   "affirming or warning: exit 12 when the result is below");
 }
 
 }  // namespace
 
 Command VerifyCommand() {
-  return {"verify", "[--key DEVICE.pub] [--db FILE] [--nonce N] FILE", "verify and judge an integrity statement",
-          "pawl-fleet verify --key gw-0001.pub --db fleet.db statement.jwt", Declare<Options>(Bind, Verify)};
+  return {"verify", "[--key DEVICE.pub] [--db FILE] [--nonce N] FILE",
+          "verify and judge an integrity statement",
+          "pawl-fleet verify --key gw-0001.pub --db fleet.db statement.jwt",
+          Declare<Options>(Bind, Verify)};
 }
 
 }  // namespace pawl::fleet

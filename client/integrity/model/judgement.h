@@ -74,8 +74,8 @@ struct Judgement {
   Tier tier = Tier::kNone;
   int score = 0;  // 0 … 100; for dashboards only, never for a decision
   TrustVector vector{};
-  std::vector<std::string>
-      tags;  // ids that failed, in the order of the catalogue; "test-mode" first when it applies
+  // Ids that failed, in the order of the catalogue; "test-mode" first when it applies.
+  std::vector<std::string> tags;
   // "2!"
   std::string LevelText() const;
 };

@@ -28,7 +28,8 @@ TEST(CatalogueTest, IdsAreUniqueAndRowsAreGroupedByLayer) {
 TEST(CatalogueTest, TheDocumentIsPrintedFromTheTable) {
   const auto document = ReadFile(PAWL_SOURCE_DIR "/docs/indicators.md", 1U << 20U);
   ASSERT_TRUE(document);
-  EXPECT_EQ(std::string(AsText(*document)), CatalogueMarkdown()) << "run: pawl-fleet indicators --markdown > docs/indicators.md";
+  EXPECT_EQ(std::string(AsText(*document)), CatalogueMarkdown())
+      << "run: pawl-fleet indicators --markdown > docs/indicators.md";
 }
 
 }  // namespace

@@ -52,21 +52,24 @@ TEST_F(CollectorTest, AnEmptyTreeGivesNoPassFromFiles) {
   CollectInputs inputs;
   inputs.root = Sysroot(empty.path());
   inputs.now = kNow;
-  for (const Finding& finding : Collect(inputs).findings) EXPECT_EQ(finding.outcome, Outcome::kUnknown) << finding.id;
+  for (const Finding& finding : Collect(inputs).findings)
+    EXPECT_EQ(finding.outcome, Outcome::kUnknown) << finding.id;
 }
 
 //= docs/integrity-statement.md#S-17
 TEST_F(CollectorTest, AFixtureRootIsTestMode) {
   EXPECT_TRUE(Collect(inputs_).test_mode);
   EXPECT_FALSE(Sysroot().test_mode());
-  EXPECT_TRUE(Sysroot("//").test_mode()) << "another spelling of the root is not taken for the root";
+  EXPECT_TRUE(Sysroot("//").test_mode())
+      << "another spelling of the root is not taken for the root";
 }
 
 TEST_F(CollectorTest, AbsenceIsNotApplicableOnlyByTheProfile) {
   EXPECT_EQ(Without("hw.tpm", "/sys/class/tpm"), Outcome::kUnknown);
   inputs_.profile.not_applicable.emplace("hw.tpm");
   EXPECT_EQ(Collected("hw.tpm"), Outcome::kNotApplicable);
-  EXPECT_EQ(With("hw.tpm", "/sys/class/tpm/tpm0/tpm_version_major", "1\n"), Outcome::kFail) << "what is there is judged";
+  EXPECT_EQ(With("hw.tpm", "/sys/class/tpm/tpm0/tpm_version_major", "1\n"), Outcome::kFail)
+      << "what is there is judged";
 }
 
 struct FileCase {
@@ -80,19 +83,24 @@ class FileCaseTest : public CollectorTest, public testing::WithParamInterface<Fi
 
 TEST_P(FileCaseTest, Becomes) {
   const FileCase& given = GetParam();
-  const Outcome found = given.text == nullptr ? Without(given.id, given.file) : With(given.id, given.file, given.text);
-  EXPECT_EQ(found, given.wanted) << given.id << " with " << given.file << ": " << FindingOf(Collect(inputs_).findings, given.id).value;
+  const Outcome found = given.text == nullptr ? Without(given.id, given.file)
+                                              : With(given.id, given.file, given.text);
+  EXPECT_EQ(found, given.wanted) << given.id << " with " << given.file << ": "
+                                 << FindingOf(Collect(inputs_).findings, given.id).value;
 }
 
 constexpr Outcome kPass = Outcome::kPass;
 constexpr Outcome kFail = Outcome::kFail;
 constexpr Outcome kUnknown = Outcome::kUnknown;
-constexpr const char* kSecureBoot = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
-constexpr const char* kShim = "/sys/firmware/efi/efivars/MokSBStateRT-605dab50-e046-4300-abb6-3dd810dd8b23";
+constexpr const char* kSecureBoot =
+    "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+constexpr const char* kShim =
+    "/sys/firmware/efi/efivars/MokSBStateRT-605dab50-e046-4300-abb6-3dd810dd8b23";
 constexpr const char* kMounts = "/proc/self/mountinfo";
 
 const FileCase kFileCases[] = {
-    {"hw.cpuvuln", "/sys/devices/system/cpu/vulnerabilities/mds", "Vulnerable: Clear CPU buffers attempted, no microcode\n", kFail},
+    {"hw.cpuvuln", "/sys/devices/system/cpu/vulnerabilities/mds",
+     "Vulnerable: Clear CPU buffers attempted, no microcode\n", kFail},
     {"hw.cpuvuln", "/sys/devices/system/cpu/vulnerabilities", nullptr, kUnknown},
     {"boot.secureboot", kSecureBoot, "\x06xxx1", kFail},  // the byte '1' is not 1
     {"boot.secureboot", kSecureBoot, "", kUnknown},
@@ -108,10 +116,11 @@ const FileCase kFileCases[] = {
     {"k.lockdown", "/sys/kernel/security/lockdown", "none integrity [confidentiality]", kPass},
     {"k.lockdown", "/sys/kernel/security/lockdown", "garbage", kUnknown},
     {"k.lockdown", "/sys/kernel/security/lockdown", nullptr, kUnknown},
-    {"k.modsig", "/sys/module/module/parameters/sig_enforce", "N\n", kPass},  // lockdown enforces them too
-    {"k.taint", "/proc/sys/kernel/tainted", "4096\n", kFail},                 // out-of-tree module
-    {"k.taint", "/proc/sys/kernel/tainted", "8192\n", kFail},                 // unsigned module
-    {"k.taint", "/proc/sys/kernel/tainted", "512\n", kPass},                  // a warning happened
+    {"k.modsig", "/sys/module/module/parameters/sig_enforce", "N\n",
+     kPass},                                                   // lockdown enforces them too
+    {"k.taint", "/proc/sys/kernel/tainted", "4096\n", kFail},  // out-of-tree module
+    {"k.taint", "/proc/sys/kernel/tainted", "8192\n", kFail},  // unsigned module
+    {"k.taint", "/proc/sys/kernel/tainted", "512\n", kPass},   // a warning happened
     {"k.taint", "/proc/sys/kernel/tainted", "-1\n", kUnknown},
     {"k.taint", "/proc/sys/kernel/tainted", "12x\n", kUnknown},
     {"k.taint", "/proc/sys/kernel/tainted", nullptr, kUnknown},
@@ -135,15 +144,20 @@ const FileCase kFileCases[] = {
     {"k.debug", "/proc/sys/kernel/sysrq", "1\n", kFail},
     {"k.debug", "/proc/sys/kernel/sysrq", "176\n", kFail},
     {"k.debug", "/proc/sys/kernel/sysrq", nullptr, kUnknown},
-    {"k.debug", kMounts, "21 1 8:2 / / ro - squashfs /dev/sda2 ro\n22 21 0:9 / /d rw - debugfs debugfs rw\n", kFail},
+    {"k.debug", kMounts,
+     "21 1 8:2 / / ro - squashfs /dev/sda2 ro\n22 21 0:9 / /d rw - debugfs debugfs rw\n", kFail},
     {"sys.rootfs_ro", kMounts, "21 1 8:2 / / rw,relatime - ext4 /dev/sda2 rw\n", kFail},
     {"sys.rootfs_ro", kMounts, "21 1 8:2 / / ro - overlay overlay ro,lowerdir=/a\n", kFail},
-    {"sys.rootfs_ro", kMounts, "21 1 8:2 / / ro - ext4 a ro\n22 21 0:9 / /usr rw - tmpfs t rw\n", kFail},
-    {"sys.rootfs_ro", kMounts, "21 1 8:2 / / ro - ext4 a ro\n22 21 0:9 / /usr/bin rw - tmpfs t rw\n", kFail},
-    {"sys.rootfs_ro", kMounts, "21 1 8:2 / / rw - rootfs rootfs rw\n22 21 0:9 / / ro - ext4 a ro\n", kPass},
+    {"sys.rootfs_ro", kMounts, "21 1 8:2 / / ro - ext4 a ro\n22 21 0:9 / /usr rw - tmpfs t rw\n",
+     kFail},
+    {"sys.rootfs_ro", kMounts,
+     "21 1 8:2 / / ro - ext4 a ro\n22 21 0:9 / /usr/bin rw - tmpfs t rw\n", kFail},
+    {"sys.rootfs_ro", kMounts, "21 1 8:2 / / rw - rootfs rootfs rw\n22 21 0:9 / / ro - ext4 a ro\n",
+     kPass},
     {"sys.rootfs_ro", kMounts, "21 1 8:2 / / ro - ext4\n", kUnknown},
     {"sys.rootfs_ro", kMounts, nullptr, kUnknown},
-    {"sys.mountflags", kMounts, "21 1 8:2 / / ro - ext4 a ro\n24 21 0:2 / /tmp rw,nodev - tmpfs t rw\n", kFail},
+    {"sys.mountflags", kMounts,
+     "21 1 8:2 / / ro - ext4 a ro\n24 21 0:2 / /tmp rw,nodev - tmpfs t rw\n", kFail},
     {"sys.mountflags", kMounts, nullptr, kUnknown},
     {"sys.suid", "/opt/x", "not set-id", kPass},
     {"sys.accounts", "/etc/passwd", "root:x:0:0::/:/bin/sh\ntoor:x:0:0::/:/bin/sh\n", kFail},
@@ -229,8 +243,10 @@ TEST_F(CollectorTest, HostileBytesInProbedFilesBecomeSafeText) {
   inputs_.profile.cmdline.clear();
   tree_.Put("/proc/cmdline", "x=\"\\\",\"admin\":true}\x1b[2J\xff" + std::string(4096, 'y'));
   tree_.Put("/sys/devices/system/cpu/vulnerabilities/a\"\xff\n", "Vulnerable");
-  for (const Finding& finding : Collect(inputs_).findings) EXPECT_TRUE(IsSafeText(finding.value)) << finding.id;
-  EXPECT_NE(FindingOf(Collect(inputs_).findings, "hw.cpuvuln").value.find("\\xff"), std::string::npos);
+  for (const Finding& finding : Collect(inputs_).findings)
+    EXPECT_TRUE(IsSafeText(finding.value)) << finding.id;
+  EXPECT_NE(FindingOf(Collect(inputs_).findings, "hw.cpuvuln").value.find("\\xff"),
+            std::string::npos);
 }
 
 // A probe neither waits at a fifo nor reads without end.
@@ -244,11 +260,15 @@ TEST_F(CollectorTest, FifosDevicesLinksAndEndlessFilesAreUnknown) {
   tree_.Remove("/proc/cmdline");
   ASSERT_EQ(symlink("/dev/zero", tree_.Of("/proc/cmdline").c_str()), 0);
   EXPECT_EQ(Collected("boot.cmdline"), Outcome::kUnknown);
-  EXPECT_EQ(With("k.lockdown", "/sys/kernel/security/lockdown", std::string(kProbeReadBytes + 1, 'x')), Outcome::kUnknown);
+  EXPECT_EQ(
+      With("k.lockdown", "/sys/kernel/security/lockdown", std::string(kProbeReadBytes + 1, 'x')),
+      Outcome::kUnknown);
 }
 
 TEST(MountInfoTest, DecodesEscapesAndFindsTheCoveringMount) {
-  const auto mounts = ParseMountInfo("1 0 8:2 / / ro - ext4 /dev/a ro\n2 1 8:3 / /a\\040b rw shared:1 master:2 - ext4 /dev/b rw\n");
+  const auto mounts = ParseMountInfo(
+      "1 0 8:2 / / ro - ext4 /dev/a ro\n2 1 8:3 / /a\\040b rw shared:1 master:2 - ext4 /dev/b "
+      "rw\n");
   ASSERT_TRUE(mounts);
   EXPECT_EQ((*mounts)[1].point, "/a b");
   EXPECT_EQ(CoveringMount(*mounts, "/a b/c"), &(*mounts)[1]);

@@ -9,8 +9,9 @@ namespace pawl::integrity {
 namespace {
 
 TEST(DeviceKeyTest, ThumbprintIsTheOneOfRfc8037) {
-  const Bytes key = *Base64UrlDecode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");  // RFC 8037, appendix A.2
-  EXPECT_EQ(KeyThumbprint(key), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");       // appendix A.3
+  const Bytes key =
+      *Base64UrlDecode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");  // RFC 8037, appendix A.2
+  EXPECT_EQ(KeyThumbprint(key), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");  // appendix A.3
 }
 
 TEST(DeviceKeyTest, ReadsWhatItWrites) {
@@ -25,12 +26,15 @@ TEST(DeviceKeyTest, ReadsWhatItWrites) {
 
 TEST(DeviceKeyTest, ReadsTheRecordOfProvisioningAndTufNames) {
   const std::string hex(64, 'a');
-  const auto record = ParseDeviceKey(AsBytes(R"({"schema":"pawl.device-key/1","device":"gw-1","product":"gateway","hardware":"gw-x1",)"
-                                             R"("algorithm":"ed25519","protection":"software","public_key":")" + hex + "\"}"));
+  const auto record = ParseDeviceKey(AsBytes(
+      R"({"schema":"pawl.device-key/1","device":"gw-1","product":"gateway","hardware":"gw-x1",)"
+      R"("algorithm":"ed25519","protection":"software","public_key":")" +
+      hex + "\"}"));
   ASSERT_TRUE(record) << record.error().Message();
   EXPECT_EQ(record->ueid, UeidOfKey(record->public_key));
-  const auto tuf = ParseDeviceKey(AsBytes(R"({"schema":"pawl.device-key/1","device":"gw-1","ueid":"01)" + hex +
-                                          R"(","keytype":"ed25519","public":")" + hex + "\"}"));
+  const auto tuf =
+      ParseDeviceKey(AsBytes(R"({"schema":"pawl.device-key/1","device":"gw-1","ueid":"01)" + hex +
+                             R"(","keytype":"ed25519","public":")" + hex + "\"}"));
   ASSERT_TRUE(tuf) << tuf.error().Message();
   EXPECT_EQ(HexEncode(tuf->ueid), "01" + hex);
 }
@@ -56,9 +60,11 @@ TEST(DeviceKeyTest, RefusesWhatIsNotAKey) {
 
 TEST(DeviceProfileTest, ReadsAllMembers) {
   const std::string hex(64, '1');
-  const std::string text = R"({"schema":"pawl.device-profile/1","name":"gw-x1","not_applicable":["hw.tpm"],"cmdline":["ro","root=*"],)"
-                           R"("lsm":"selinux","sysrq_allowed":16,"clock_sync_required":true,"max_check_age_seconds":60,)"
-                           R"("suid_set_sha256":")" + hex + R"(","authorized_keys_sha256":")" + hex + R"(","agent_sha256":")" + hex + "\"}";
+  const std::string text =
+      R"({"schema":"pawl.device-profile/1","name":"gw-x1","not_applicable":["hw.tpm"],"cmdline":["ro","root=*"],)"
+      R"("lsm":"selinux","sysrq_allowed":16,"clock_sync_required":true,"max_check_age_seconds":60,)"
+      R"("suid_set_sha256":")" +
+      hex + R"(","authorized_keys_sha256":")" + hex + R"(","agent_sha256":")" + hex + "\"}";
   const auto profile = ParseDeviceProfile(AsBytes(text));
   ASSERT_TRUE(profile) << profile.error().Message();
   EXPECT_TRUE(profile->not_applicable.contains("hw.tpm"));
@@ -73,7 +79,8 @@ TEST(DeviceProfileTest, ReadsAllMembers) {
 
 TEST(DeviceProfileTest, RefusesMistypedExemptionsAndMembers) {
   const auto refused = [](std::string_view members) {
-    const auto read = ParseDeviceProfile(AsBytes(R"({"schema":"pawl.device-profile/1","name":"x")" + std::string(members) + "}"));
+    const auto read = ParseDeviceProfile(
+        AsBytes(R"({"schema":"pawl.device-profile/1","name":"x")" + std::string(members) + "}"));
     return !read && read.error().code() == ErrorCode::kConfigInvalid;
   };
   EXPECT_FALSE(refused(R"(,"not_applicable":[])"));

@@ -14,10 +14,12 @@ using enum ErrorCode;
 
 class FleetStoreTest : public testing::Test {
  protected:
-  FleetStoreTest() : store_(*FleetStore::Open(tree_.Of("/fleet.db"))), key_(integrity::KeyOf(vault_)) {
+  FleetStoreTest()
+      : store_(*FleetStore::Open(tree_.Of("/fleet.db"))), key_(integrity::KeyOf(vault_)) {
     EXPECT_TRUE(*store_.Register(key_, kNow));
   }
-  static SeenStatement Seen(std::uint64_t seq, std::string_view name, std::optional<Sha256Digest> prev = {}) {
+  static SeenStatement Seen(std::uint64_t seq, std::string_view name,
+                            std::optional<Sha256Digest> prev = {}) {
     return {seq, prev, HashSha256(AsBytes(name)), {}, kNow, "1", "warning", "1.0"};
   }
   ErrorCode Refusal(const SeenStatement& seen, bool demanded = false, UtcTime now = kNow) {
@@ -34,8 +36,10 @@ class FleetStoreTest : public testing::Test {
 //= docs/integrity-statement.md#S-12
 TEST_F(FleetStoreTest, AcceptsAChainAndCountsGaps) {
   EXPECT_TRUE(store_.Accept(key_, Seen(1, "one"), false, kNow)->first);
-  EXPECT_EQ(store_.Accept(key_, Seen(2, "two", HashSha256(AsBytes("one"))), false, kNow)->missing, 0U);
-  EXPECT_EQ(store_.Accept(key_, Seen(5, "five", HashSha256(AsBytes("four"))), false, kNow)->missing, 2U);
+  EXPECT_EQ(store_.Accept(key_, Seen(2, "two", HashSha256(AsBytes("one"))), false, kNow)->missing,
+            0U);
+  EXPECT_EQ(store_.Accept(key_, Seen(5, "five", HashSha256(AsBytes("four"))), false, kNow)->missing,
+            2U);
   const auto devices = store_.Devices();
   ASSERT_EQ(devices->size(), 1U);
   EXPECT_EQ(devices->front().last_seq, 5U);
@@ -48,7 +52,8 @@ TEST_F(FleetStoreTest, RefusesARepeatedOrOlderStatementAlsoAfterARestart) {
   ASSERT_TRUE(store_.Accept(key_, Seen(3, "three", HashSha256(AsBytes("two"))), false, kNow));
   EXPECT_EQ(Refusal(Seen(3, "three", HashSha256(AsBytes("two")))), kStatementReplayed);
   EXPECT_EQ(Refusal(Seen(1, "one")), kStatementReplayed);
-  EXPECT_EQ(Refusal(Seen(2, "two", HashSha256(AsBytes("one")))), kStatementReplayed) << "late is too late";
+  EXPECT_EQ(Refusal(Seen(2, "two", HashSha256(AsBytes("one")))), kStatementReplayed)
+      << "late is too late";
   auto again = *FleetStore::Open(tree_.Of("/fleet.db"));
   EXPECT_EQ(again.Accept(key_, Seen(3, "three"), false, kNow).error().code(), kStatementReplayed);
   EXPECT_FALSE(Forked()) << "a repetition is not a fork";
@@ -88,13 +93,15 @@ TEST_F(FleetStoreTest, ABindingNeverChanges) {
 
 TEST_F(FleetStoreTest, AnUnregisteredDeviceIsRefused) {
   integrity::TestVault other;
-  EXPECT_EQ(store_.Accept(integrity::KeyOf(other, "x"), Seen(1, "one"), false, kNow).error().code(), kStatementKeyUnknown);
+  EXPECT_EQ(store_.Accept(integrity::KeyOf(other, "x"), Seen(1, "one"), false, kNow).error().code(),
+            kStatementKeyUnknown);
 }
 
 //= docs/integrity-statement.md#S-11
 TEST_F(FleetStoreTest, ANonceIsAnsweredOnceInTimeAndByTheRightDevice) {
   const auto with = [&](std::uint64_t seq, std::uint8_t nonce) {
-    SeenStatement seen = Seen(seq, std::to_string(seq), HashSha256(AsBytes(std::to_string(seq - 1))));
+    SeenStatement seen =
+        Seen(seq, std::to_string(seq), HashSha256(AsBytes(std::to_string(seq - 1))));
     seen.nonce = Bytes(32, nonce);
     return seen;
   };
@@ -105,13 +112,14 @@ TEST_F(FleetStoreTest, ANonceIsAnsweredOnceInTimeAndByTheRightDevice) {
   EXPECT_EQ(Refusal(with(2, 1)), kStatementNonce) << "spent";
   EXPECT_EQ(Refusal(with(2, 2)), kStatementNonce) << "of another device";
   EXPECT_EQ(Refusal(with(2, 3), true, kNow.PlusSeconds(301)), kStatementNonce) << "too old";
-  EXPECT_EQ(Refusal(with(2, 3), true, kNow.PlusSeconds(300)), kInternal) << "a refusal spends nothing";
+  EXPECT_EQ(Refusal(with(2, 3), true, kNow.PlusSeconds(300)), kInternal)
+      << "a refusal spends nothing";
   EXPECT_EQ(Refusal(with(3, 4), true), kInternal) << "issued elsewhere";
   EXPECT_EQ(Refusal(with(4, 4), true), kStatementNonce) << "but also only once";
 }
 
 TEST_F(FleetStoreTest, TheDatabaseIsPrivate) {
-  struct stat info {};
+  struct stat info{};
   ASSERT_EQ(stat(tree_.Of("/fleet.db").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777U, 0600U);
 }

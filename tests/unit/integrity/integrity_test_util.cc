@@ -50,7 +50,8 @@ void FillGoodTree(const TempTree& tree) {
   tree.Put("/sys/kernel/kexec_loaded", "0\n");
   tree.Put("/sys/kernel/security/lsm", "lockdown,capability,yama,apparmor");
   tree.Put("/sys/module/apparmor/parameters/enabled", "Y\n");
-  tree.Put("/sys/kernel/security/apparmor/profiles", "pawl-agent (enforce)\nman_groff (complain)\n");
+  tree.Put("/sys/kernel/security/apparmor/profiles",
+           "pawl-agent (enforce)\nman_groff (complain)\n");
   tree.Put("/proc/sys/kernel/randomize_va_space", "2\n");
   tree.Put("/proc/sys/kernel/kptr_restrict", "1\n");
   tree.Put("/proc/sys/kernel/unprivileged_bpf_disabled", "2\n");
@@ -90,7 +91,8 @@ UpdateFacts GoodUpdateFacts() {
   UpdateFacts facts;
   facts.manifest_verified = true;
   facts.manifest_detail = "1.1";
-  facts.slots.push_back({"a", "rootfs", "1.1", 3 << 20, 3, 0, HashSha256({}), kNow.PlusSeconds(-60)});
+  facts.slots.push_back(
+      {"a", "rootfs", "1.1", 3 << 20, 3, 0, HashSha256({}), kNow.PlusSeconds(-60)});
   facts.slot_kind = "block devices";
   facts.active_slot = "a";
   facts.version = "1.1";
@@ -125,7 +127,8 @@ CollectInputs GoodInputs(const TempTree& tree) {
 
 std::vector<Finding> AllFindings(Outcome outcome) {
   std::vector<Finding> findings;
-  for (const Indicator& row : Catalogue()) findings.push_back({std::string(row.id), outcome, "value", {}});
+  for (const Indicator& row : Catalogue())
+    findings.push_back({std::string(row.id), outcome, "value", {}});
   return findings;
 }
 
@@ -135,7 +138,9 @@ const Finding& FindingOf(const std::vector<Finding>& findings, std::string_view 
   return *found;
 }
 
-Outcome OutcomeOf(const std::vector<Finding>& findings, std::string_view id) { return FindingOf(findings, id).outcome; }
+Outcome OutcomeOf(const std::vector<Finding>& findings, std::string_view id) {
+  return FindingOf(findings, id).outcome;
+}
 
 DeviceKey KeyOf(TestVault& vault, std::string name) {
   const Bytes key = *vault.PublicKey();
@@ -143,7 +148,14 @@ DeviceKey KeyOf(TestVault& vault, std::string name) {
 }
 
 DeviceFacts GoodDevice(TestVault& vault) {
-  return {UeidOfKey(*vault.PublicKey()), "gw-x1", "rev C", "gateway", "1.1", "0.1.0", 118, "0b5ff2d5-boot-id"};
+  return {UeidOfKey(*vault.PublicKey()),
+          "gw-x1",
+          "rev C",
+          "gateway",
+          "1.1",
+          "0.1.0",
+          118,
+          "0b5ff2d5-boot-id"};
 }
 
 StatementRequest FirstRequest(UtcTime now) {
@@ -167,7 +179,8 @@ SignedStatement GoodStatement(TestVault& vault, const StatementRequest& request)
 }
 
 std::string SignRaw(TestVault& vault, std::string_view header, std::string_view payload) {
-  const std::string input = Base64UrlEncode(AsBytes(header)) + "." + Base64UrlEncode(AsBytes(payload));
+  const std::string input =
+      Base64UrlEncode(AsBytes(header)) + "." + Base64UrlEncode(AsBytes(payload));
   return JwsCompact(input, *vault.Sign(AsBytes(input)));
 }
 

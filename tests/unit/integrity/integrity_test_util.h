@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// A device in good order: a key, a tree of files as its kernel would show them, facts of its update subsystem, its statement.
+// A device in good order: a key, a tree of files as its kernel would show them, facts of its update
+// subsystem, its statement.
 
 #include <memory>
 #include <string>

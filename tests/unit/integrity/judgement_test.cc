@@ -11,11 +11,16 @@
 namespace pawl::integrity {
 namespace {
 
-constexpr Outcome kOutcomes[] = {Outcome::kPass, Outcome::kFail, Outcome::kUnknown, Outcome::kNotApplicable};
+constexpr Outcome kOutcomes[] = {Outcome::kPass, Outcome::kFail, Outcome::kUnknown,
+                                 Outcome::kNotApplicable};
 
-std::int8_t Value(const Judgement& judgement, Claim claim) { return judgement.vector[static_cast<std::size_t>(claim)]; }
+std::int8_t Value(const Judgement& judgement, Claim claim) {
+  return judgement.vector[static_cast<std::size_t>(claim)];
+}
 
-Finding& Row(std::vector<Finding>& findings, std::string_view id) { return *std::ranges::find(findings, id, &Finding::id); }
+Finding& Row(std::vector<Finding>& findings, std::string_view id) {
+  return *std::ranges::find(findings, id, &Finding::id);
+}
 
 // No part of `worse` stands for more trust than the same part of `better`.
 void ExpectNoBetter(const Judgement& worse, const Judgement& better) {
@@ -105,7 +110,8 @@ TEST(JudgementTest, NotApplicableCountsOnlyWhenThePolicySaysSo) {
 
 TEST(JudgementTest, ClassAAloneDoesNotAffirmExecutables) {
   std::vector<Finding> findings = AllFindings(Outcome::kPass);
-  Row(findings, "k.taint").outcome = Outcome::kNotApplicable;  // the only executables row of class K
+  Row(findings, "k.taint").outcome =
+      Outcome::kNotApplicable;  // the only executables row of class K
   const Judgement judgement = Judge(findings, Policy{{"k.taint"}, false, 0});
   EXPECT_EQ(Value(judgement, Claim::kExecutables), 33);
   EXPECT_EQ(judgement.tier, Tier::kWarning);
@@ -146,7 +152,8 @@ TEST(JudgementTest, OrderAndRepetitionDoNotMatter) {
     const Policy policy = RandomPolicy(random);
     std::vector<Finding> findings = RandomFindings(random);
     const Judgement before = Judge(findings, policy);
-    for (int copies = 0; copies < 5; ++copies) findings.push_back(findings[random() % findings.size()]);
+    for (int copies = 0; copies < 5; ++copies)
+      findings.push_back(findings[random() % findings.size()]);
     std::ranges::shuffle(findings, random);
     const Judgement after = Judge(findings, policy);
     EXPECT_EQ(after.LevelText(), before.LevelText());

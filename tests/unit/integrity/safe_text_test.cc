@@ -10,7 +10,9 @@
 namespace pawl::integrity {
 namespace {
 
-TEST(SafeTextTest, KeepsPrintableAscii) { EXPECT_EQ(SafeText("ro,nosuid \"x\" ~"), "ro,nosuid \"x\" ~"); }
+TEST(SafeTextTest, KeepsPrintableAscii) {
+  EXPECT_EQ(SafeText("ro,nosuid \"x\" ~"), "ro,nosuid \"x\" ~");
+}
 
 TEST(SafeTextTest, EscapesControlsBackslashAndForeignBytes) {
   EXPECT_EQ(SafeText("a\x1b[31m\n\\\xff"), "a\\x1b[31m\\x0a\\x5c\\xff");

@@ -28,12 +28,14 @@ constexpr std::uint64_t kImageBytes = 2 * kChunkBytes + 12345;
 class SlotMeasurementTest : public testing::Test {
  protected:
   SlotMeasurementTest() : slot_(Bytes(4 * kChunkBytes)) {
-    for (std::size_t i = 0; i < slot_.bytes().size(); ++i) slot_.bytes()[i] = static_cast<std::uint8_t>(i * 7 + i / 4096);
+    for (std::size_t i = 0; i < slot_.bytes().size(); ++i)
+      slot_.bytes()[i] = static_cast<std::uint8_t>(i * 7 + i / 4096);
     const ByteView image = ByteView(slot_.bytes()).first(kImageBytes);
     expected_.bytes = kImageBytes;
     expected_.image = HashSha256(image);
     for (std::uint64_t at = 0; at < kImageBytes; at += kChunkBytes) {
-      expected_.chunks.push_back(HashSha256(image.subspan(at, std::min(kChunkBytes, kImageBytes - at))));
+      expected_.chunks.push_back(
+          HashSha256(image.subspan(at, std::min(kChunkBytes, kImageBytes - at))));
     }
   }
   MemoryReader slot_;
@@ -54,7 +56,8 @@ TEST_F(SlotMeasurementTest, AnUntouchedSlotMatches) {
 }
 
 TEST_F(SlotMeasurementTest, NamesTheChunkOfAFlippedByteAtEveryEdge) {
-  for (const std::uint64_t at : {std::uint64_t{0}, kChunkBytes - 1, kChunkBytes, 2 * kChunkBytes, kImageBytes - 1}) {
+  for (const std::uint64_t at :
+       {std::uint64_t{0}, kChunkBytes - 1, kChunkBytes, 2 * kChunkBytes, kImageBytes - 1}) {
     slot_.bytes()[at] ^= 1U;
     const auto measured = MeasureSlot(slot_, expected_);
     ASSERT_TRUE(measured);

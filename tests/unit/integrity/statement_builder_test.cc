@@ -38,8 +38,10 @@ TEST_F(StatementBuilderTest, TheVerifierReadsWhatTheDeviceSaid) {
   request.nonce = Bytes(32, 7);
   const auto statement = Build(request);
   ASSERT_TRUE(statement) << statement.error().Message();
-  EXPECT_LT(statement->compact.size(), 24U * 1024) << "room is left below the 64 KiB for more indicators";
-  const auto claims = VerifyStatement(statement->compact, KeyOf(vault_), {"fleet", request.nonce, kNow});
+  EXPECT_LT(statement->compact.size(), 24U * 1024)
+      << "room is left below the 64 KiB for more indicators";
+  const auto claims =
+      VerifyStatement(statement->compact, KeyOf(vault_), {"fleet", request.nonce, kNow});
   ASSERT_TRUE(claims) << claims.error().Message();
   EXPECT_EQ(EvidenceOf(*claims), EvidenceOf(statement->claims));
   EXPECT_EQ(claims->hwmodel, "gw-x1");
@@ -67,7 +69,8 @@ TEST_F(StatementBuilderTest, StatementsAreChained) {
   ASSERT_TRUE(second);
   EXPECT_EQ(second->claims.prev, StatementHash(first->compact));
   EXPECT_EQ(first->claims.boot_seed, second->claims.boot_seed);
-  EXPECT_EQ(second->compact.find("0b5ff2d5"), std::string::npos) << "the boot id itself does not leave the device";
+  EXPECT_EQ(second->compact.find("0b5ff2d5"), std::string::npos)
+      << "the boot id itself does not leave the device";
 }
 
 TEST_F(StatementBuilderTest, HostileFactsBecomeSafeText) {
@@ -103,7 +106,8 @@ TEST_F(StatementBuilderTest, RefusesWhatNoStatementMayCarry) {
 }
 
 TEST(ParseNonceTest, TakesBase64UrlAndMarkedHex) {
-  EXPECT_EQ(*ParseNonce("hex:00112233445566778899aabbccddeeff"), *HexDecode("00112233445566778899aabbccddeeff"));
+  EXPECT_EQ(*ParseNonce("hex:00112233445566778899aabbccddeeff"),
+            *HexDecode("00112233445566778899aabbccddeeff"));
   EXPECT_EQ(ParseNonce(Base64UrlEncode(Bytes(32, 1)))->size(), 32U);
   for (const std::string bad : {"", "hex:", "hex:0011", "AAAAAAAAAA", "not base64!"}) {
     EXPECT_EQ(ParseNonce(bad).error().code(), ErrorCode::kStatementNonce) << bad;

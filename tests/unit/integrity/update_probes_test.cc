@@ -27,7 +27,8 @@ TEST_F(UpdateProbesTest, SlotDigestNeedsAFreshCleanMeasurementOfTheBootedSlot) {
   facts().slots[0].wrong_chunks = 1;
   EXPECT_EQ(ProbeSlotDigest(inputs_).outcome, Outcome::kFail);
   facts().slots[0].slot = "b";
-  EXPECT_EQ(ProbeSlotDigest(inputs_).outcome, Outcome::kUnknown) << "the other slot says nothing about this one";
+  EXPECT_EQ(ProbeSlotDigest(inputs_).outcome, Outcome::kUnknown)
+      << "the other slot says nothing about this one";
   facts().slots.clear();
   EXPECT_EQ(ProbeSlotDigest(inputs_).outcome, Outcome::kUnknown);
 }

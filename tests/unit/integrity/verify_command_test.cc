@@ -32,9 +32,12 @@ Ran RunFleet(const std::vector<std::string>& words) {
 
 class VerifyCommandTest : public testing::Test {
  protected:
-  VerifyCommandTest() { tree_.Put("/gw.pub", integrity::EncodeDeviceKey(integrity::KeyOf(vault_))); }
+  VerifyCommandTest() {
+    tree_.Put("/gw.pub", integrity::EncodeDeviceKey(integrity::KeyOf(vault_)));
+  }
   // Signed now, because the program reads the system clock.
-  integrity::SignedStatement Send(integrity::StatementRequest request, const std::string& name = "/s.jwt") {
+  integrity::SignedStatement Send(integrity::StatementRequest request,
+                                  const std::string& name = "/s.jwt") {
     integrity::SignedStatement statement = GoodStatement(vault_, request);
     tree_.Put(name, statement.compact + "\n");
     return statement;
@@ -82,7 +85,8 @@ TEST_F(VerifyCommandTest, AReplayIsRefusedWhenThereIsAMemory) {
   const Ran again = RunFleet(Words({"--db", Db()}));
   EXPECT_EQ(again.status, 12);
   EXPECT_NE(again.err.find("E0231"), std::string::npos);
-  EXPECT_EQ(RunFleet({"verify", "--db", Db(), tree_.Of("/s.jwt")}).status, 12) << "the key comes from the store as well";
+  EXPECT_EQ(RunFleet({"verify", "--db", Db(), tree_.Of("/s.jwt")}).status, 12)
+      << "the key comes from the store as well";
 }
 
 TEST_F(VerifyCommandTest, ACloneIsSeenAndContraindicatedFromThenOn) {
@@ -123,8 +127,10 @@ TEST_F(VerifyCommandTest, RequireDecidesTheExitStatus) {
 //= docs/integrity-statement.md#S-16
 TEST_F(VerifyCommandTest, ExemptionsOfAProfileThatTheDeviceDoesNotHaveAreNotUsed) {
   Send(Now());
-  tree_.Put("/profile.json", R"({"schema":"pawl.device-profile/1","name":"gw","not_applicable":["hw.tpm"]})");
-  EXPECT_NE(RunFleet(Words({"--profile", tree_.Of("/profile.json")})).out.find("another profile"), std::string::npos);
+  tree_.Put("/profile.json",
+            R"({"schema":"pawl.device-profile/1","name":"gw","not_applicable":["hw.tpm"]})");
+  EXPECT_NE(RunFleet(Words({"--profile", tree_.Of("/profile.json")})).out.find("another profile"),
+            std::string::npos);
 }
 
 //= docs/integrity-statement.md#S-14
@@ -136,7 +142,8 @@ TEST_F(VerifyCommandTest, ALyingVerdictIsShownAndIgnored) {
   const Ran run = RunFleet(Words({}));
   EXPECT_EQ(run.status, 0);
   EXPECT_NE(run.out.find("verdict    contraindicated, level 0"), std::string::npos) << run.out;
-  EXPECT_NE(run.out.find("own view   DIFFERS: the device says affirming, level 3"), std::string::npos);
+  EXPECT_NE(run.out.find("own view   DIFFERS: the device says affirming, level 3"),
+            std::string::npos);
 }
 
 TEST_F(VerifyCommandTest, RefusalsNameTheirCode) {

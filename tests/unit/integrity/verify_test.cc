@@ -14,7 +14,9 @@ using enum ErrorCode;
 
 class VerifyTest : public testing::Test {
  protected:
-  Result<StatementClaims> Verify(const std::string& compact) { return VerifyStatement(compact, KeyOf(vault_), expected_); }
+  Result<StatementClaims> Verify(const std::string& compact) {
+    return VerifyStatement(compact, KeyOf(vault_), expected_);
+  }
   ErrorCode Refusal(const std::string& compact) {
     const auto claims = Verify(compact);
     return claims ? kInternal : claims.error().code();
@@ -48,7 +50,8 @@ TEST_F(VerifyTest, RefusesEveryFlippedByte) {
 }
 
 TEST_F(VerifyTest, RefusesEveryTruncationAndAnyTrailingByte) {
-  for (std::size_t length = 0; length < good_.size(); length += 7) ASSERT_FALSE(Verify(good_.substr(0, length)));
+  for (std::size_t length = 0; length < good_.size(); length += 7)
+    ASSERT_FALSE(Verify(good_.substr(0, length)));
   EXPECT_FALSE(Verify(good_ + "A"));
   EXPECT_FALSE(Verify(good_ + "="));
   EXPECT_FALSE(Verify(good_ + "."));
@@ -58,7 +61,9 @@ TEST_F(VerifyTest, AnEditedPayloadUnderTheOldSignatureIsForged) {
   Json payload = *ParseJson(PayloadOf(good_));
   payload["ota"]["seq"] = 99;
   const std::string header = good_.substr(0, good_.find('.'));
-  EXPECT_EQ(Refusal(header + "." + Base64UrlEncode(AsBytes(payload.dump())) + good_.substr(good_.rfind('.'))), kStatementSignature);
+  EXPECT_EQ(Refusal(header + "." + Base64UrlEncode(AsBytes(payload.dump())) +
+                    good_.substr(good_.rfind('.'))),
+            kStatementSignature);
 }
 
 TEST_F(VerifyTest, AnotherKeyIsUnknownWhateverKidItNames) {
@@ -71,36 +76,51 @@ TEST_F(VerifyTest, AnotherKeyIsUnknownWhateverKidItNames) {
 TEST_F(VerifyTest, TakesNoOtherHeader) {
   const std::string kid = KeyThumbprint(*vault_.PublicKey());
   const std::string payload = PayloadOf(good_);
-  const auto refusal = [&](const std::string& header) { return Refusal(SignRaw(vault_, header, payload)); };
+  const auto refusal = [&](const std::string& header) {
+    return Refusal(SignRaw(vault_, header, payload));
+  };
   EXPECT_EQ(refusal(R"({"alg":"none","typ":"eat+jwt","kid":")" + kid + "\"}"), kStatementMalformed);
-  EXPECT_EQ(refusal(R"({"alg":"HS256","typ":"eat+jwt","kid":")" + kid + "\"}"), kStatementMalformed);
-  EXPECT_EQ(refusal(R"({"alg":"eddsa","typ":"eat+jwt","kid":")" + kid + "\"}"), kStatementMalformed);
+  EXPECT_EQ(refusal(R"({"alg":"HS256","typ":"eat+jwt","kid":")" + kid + "\"}"),
+            kStatementMalformed);
+  EXPECT_EQ(refusal(R"({"alg":"eddsa","typ":"eat+jwt","kid":")" + kid + "\"}"),
+            kStatementMalformed);
   EXPECT_EQ(refusal(R"({"alg":"EdDSA","typ":"JWT","kid":")" + kid + "\"}"), kStatementMalformed);
   EXPECT_EQ(refusal(R"({"alg":"EdDSA","typ":"eat+jwt"})"), kStatementMalformed);
   EXPECT_EQ(refusal(R"({"alg":"EdDSA","typ":"eat+jwt","kid":"x"})"), kStatementMalformed);
-  EXPECT_EQ(refusal(R"({"alg":"EdDSA","typ":"eat+jwt","crit":["exp"],"kid":")" + kid + "\"}"), kStatementMalformed);
-  EXPECT_EQ(refusal(R"({"alg":"none","alg":"EdDSA","typ":"eat+jwt","kid":")" + kid + "\"}"), kStatementMalformed);
+  EXPECT_EQ(refusal(R"({"alg":"EdDSA","typ":"eat+jwt","crit":["exp"],"kid":")" + kid + "\"}"),
+            kStatementMalformed);
+  EXPECT_EQ(refusal(R"({"alg":"none","alg":"EdDSA","typ":"eat+jwt","kid":")" + kid + "\"}"),
+            kStatementMalformed);
   EXPECT_EQ(refusal("[]"), kStatementMalformed);
 }
 
 TEST_F(VerifyTest, AlgNoneWithoutSignatureAndHmacWithThePublicKeyAreRefused) {
   const std::string kid = KeyThumbprint(*vault_.PublicKey());
   const std::string payload = Base64UrlEncode(AsBytes(PayloadOf(good_)));
-  const std::string none = Base64UrlEncode(AsBytes(R"({"alg":"none","typ":"eat+jwt","kid":")" + kid + "\"}")) + "." + payload;
+  const std::string none =
+      Base64UrlEncode(AsBytes(R"({"alg":"none","typ":"eat+jwt","kid":")" + kid + "\"}")) + "." +
+      payload;
   EXPECT_EQ(Refusal(none + "."), kStatementMalformed);
-  const std::string hmac = Base64UrlEncode(AsBytes(R"({"alg":"HS256","typ":"eat+jwt","kid":")" + kid + "\"}")) + "." + payload;
-  EXPECT_EQ(Refusal(JwsCompact(hmac, HmacSha256(*vault_.PublicKey(), AsBytes(hmac)).bytes)), kStatementMalformed);
+  const std::string hmac =
+      Base64UrlEncode(AsBytes(R"({"alg":"HS256","typ":"eat+jwt","kid":")" + kid + "\"}")) + "." +
+      payload;
+  EXPECT_EQ(Refusal(JwsCompact(hmac, HmacSha256(*vault_.PublicKey(), AsBytes(hmac)).bytes)),
+            kStatementMalformed);
 }
 
 //= docs/integrity-statement.md#S-05
 TEST_F(VerifyTest, RefusesLooseJson) {
   const std::string payload = PayloadOf(good_);
-  const auto refusal = [&](const std::string& text) { return Refusal(SignRaw(vault_, GoodHeader(vault_), text)); };
+  const auto refusal = [&](const std::string& text) {
+    return Refusal(SignRaw(vault_, GoodHeader(vault_), text));
+  };
   const std::string doubled = R"({"aud":"fleet",)" + payload.substr(1);
   EXPECT_EQ(refusal(doubled), kStatementMalformed);
   EXPECT_EQ(refusal(payload + " x"), kStatementMalformed);
   EXPECT_EQ(refusal("null"), kStatementMalformed);
-  EXPECT_EQ(refusal(R"({"deep":)" + std::string(40, '[') + std::string(40, ']') + "," + payload.substr(1)), kStatementMalformed);
+  EXPECT_EQ(refusal(R"({"deep":)" + std::string(40, '[') + std::string(40, ']') + "," +
+                    payload.substr(1)),
+            kStatementMalformed);
   std::string huge = payload;
   huge.replace(huge.find("\"iat\":1790000000"), 16, "\"iat\":99999999999999999999");
   EXPECT_EQ(refusal(huge), kStatementMalformed);
@@ -110,37 +130,54 @@ TEST_F(VerifyTest, RefusesLooseJson) {
 }
 
 TEST_F(VerifyTest, RefusesClaimsOfTheWrongKind) {
-  EXPECT_EQ(Refusal(Changed([](Json& json) { json["eat_profile"] = "tag:example,2026:other"; })), kStatementMalformed);
+  EXPECT_EQ(Refusal(Changed([](Json& json) { json["eat_profile"] = "tag:example,2026:other"; })),
+            kStatementMalformed);
   EXPECT_EQ(Refusal(Changed([](Json& json) { json.erase("ota"); })), kStatementMalformed);
   EXPECT_EQ(Refusal(Changed([](Json& json) { json["ota"]["seq"] = -1; })), kStatementMalformed);
   EXPECT_EQ(Refusal(Changed([](Json& json) { json["ota"]["seq"] = 0; })), kStatementMalformed);
-  EXPECT_EQ(Refusal(Changed([](Json& json) { json["ota"]["seq"] = 2; })), kStatementMalformed) << "no prev";
-  EXPECT_EQ(Refusal(Changed([](Json& json) { json["ota"]["prev"] = std::string(64, '0'); })), kStatementMalformed);
-  EXPECT_EQ(Refusal(Changed([](Json& json) { json["submods"]["kernel"]["measres"] = 7; })), kStatementMalformed);
-  EXPECT_EQ(Refusal(Changed([](Json& json) { json["submods"]["kernel"]["measres"][0][1][0][1] = "great"; })), kStatementMalformed);
+  EXPECT_EQ(Refusal(Changed([](Json& json) { json["ota"]["seq"] = 2; })), kStatementMalformed)
+      << "no prev";
+  EXPECT_EQ(Refusal(Changed([](Json& json) { json["ota"]["prev"] = std::string(64, '0'); })),
+            kStatementMalformed);
+  EXPECT_EQ(Refusal(Changed([](Json& json) { json["submods"]["kernel"]["measres"] = 7; })),
+            kStatementMalformed);
+  EXPECT_EQ(Refusal(Changed(
+                [](Json& json) { json["submods"]["kernel"]["measres"][0][1][0][1] = "great"; })),
+            kStatementMalformed);
   // A row of another layer is no way around the required ones.
-  EXPECT_EQ(Refusal(Changed([](Json& json) { json["submods"]["kernel"]["measres"][0][1][0][0] = "hw.tpm"; })), kStatementMalformed);
+  EXPECT_EQ(Refusal(Changed(
+                [](Json& json) { json["submods"]["kernel"]["measres"][0][1][0][0] = "hw.tpm"; })),
+            kStatementMalformed);
   EXPECT_TRUE(Verify(Changed([](Json& json) { json["future_claim"] = 1; })));
 }
 
 //= docs/integrity-statement.md#S-06
 TEST_F(VerifyTest, RefusesTextThatCouldHarmATerminal) {
   EXPECT_EQ(Refusal(Changed([](Json& json) { json["swname"] = "x\x1b[2J"; })), kStatementMalformed);
-  EXPECT_EQ(Refusal(Changed([](Json& json) { json["swname"] = std::string(257, 'x'); })), kStatementMalformed);
-  EXPECT_EQ(Refusal(Changed([](Json& json) { json["submods"]["kernel"]["ota_values"]["k.taint"]["v"] = "a\nb"; })), kStatementMalformed);
-  EXPECT_EQ(Refusal(Changed([](Json& json) { json["submods"]["kernel"]["measres"][0][1][0][0] = "k.\xc3\xa4"; })), kStatementMalformed);
+  EXPECT_EQ(Refusal(Changed([](Json& json) { json["swname"] = std::string(257, 'x'); })),
+            kStatementMalformed);
+  EXPECT_EQ(Refusal(Changed([](Json& json) {
+              json["submods"]["kernel"]["ota_values"]["k.taint"]["v"] = "a\nb";
+            })),
+            kStatementMalformed);
+  EXPECT_EQ(Refusal(Changed([](Json& json) {
+              json["submods"]["kernel"]["measres"][0][1][0][0] = "k.\xc3\xa4";
+            })),
+            kStatementMalformed);
 }
 
 //= docs/integrity-statement.md#S-01
 TEST_F(VerifyTest, RefusesOversizeBeforeReadingIt) {
   EXPECT_EQ(Refusal(std::string(kMaxStatementBytes + 1, 'A')), kStatementMalformed);
-  const std::string big = Changed([](Json& json) { json["padding"] = std::string(kMaxStatementBytes, 'x'); });
+  const std::string big =
+      Changed([](Json& json) { json["padding"] = std::string(kMaxStatementBytes, 'x'); });
   EXPECT_EQ(Refusal(big), kStatementMalformed);
 }
 
 //= docs/integrity-statement.md#S-02
 TEST_F(VerifyTest, RefusesOtherShapes) {
-  for (const std::string bad : {"", ".", "..", "a.b", "a.b.c.d", "....", "e30.e30.e30"}) EXPECT_EQ(Refusal(bad), kStatementMalformed) << bad;
+  for (const std::string bad : {"", ".", "..", "a.b", "a.b.c.d", "....", "e30.e30.e30"})
+    EXPECT_EQ(Refusal(bad), kStatementMalformed) << bad;
 }
 
 //= docs/integrity-statement.md#S-07
@@ -169,7 +206,8 @@ TEST_F(VerifyTest, ChecksTheNonce) {
   EXPECT_EQ(Refusal(answer), kStatementNonce);
   expected_.nonce = Bytes(7, 1);
   EXPECT_EQ(Refusal(answer), kStatementNonce);
-  const std::string short_nonce = Changed([](Json& json) { json["eat_nonce"] = Base64UrlEncode(Bytes(7, 1)); });
+  const std::string short_nonce =
+      Changed([](Json& json) { json["eat_nonce"] = Base64UrlEncode(Bytes(7, 1)); });
   EXPECT_EQ(Refusal(short_nonce), kStatementMalformed);
 }
 
@@ -184,7 +222,8 @@ TEST_F(VerifyTest, ChecksTheTime) {
   EXPECT_EQ(at(360), kInternal);
   EXPECT_EQ(at(361), kStatementExpired);
   expected_.now = kNow;
-  EXPECT_EQ(Refusal(Changed([](Json& json) { json["exp"] = kNow.seconds + 301; })), kStatementMalformed);
+  EXPECT_EQ(Refusal(Changed([](Json& json) { json["exp"] = kNow.seconds + 301; })),
+            kStatementMalformed);
   EXPECT_EQ(Refusal(Changed([](Json& json) { json["exp"] = kNow.seconds; })), kStatementMalformed);
   EXPECT_EQ(Refusal(Changed([](Json& json) { json["iat"] = 0; })), kStatementMalformed);
 }
@@ -192,13 +231,15 @@ TEST_F(VerifyTest, ChecksTheTime) {
 //= docs/integrity-statement.md#S-15
 TEST_F(VerifyTest, ARemovedSubmoduleOrIndicatorLowersTheVerdict) {
   for (std::size_t i = 0; i < kLayerCount; ++i) {
-    const auto claims = Verify(Changed([&](Json& json) { json["submods"].erase(std::string(LayerName(static_cast<Layer>(i)))); }));
+    const auto claims = Verify(Changed(
+        [&](Json& json) { json["submods"].erase(std::string(LayerName(static_cast<Layer>(i)))); }));
     ASSERT_TRUE(claims);
     const Judgement judgement = Judge(claims->findings, {});
     EXPECT_LT(TierRank(judgement.tier), TierRank(Tier::kAffirming)) << i;
     EXPECT_LT(judgement.level, 3) << i;
   }
-  const auto claims = Verify(Changed([](Json& json) { json["submods"]["update"]["measres"][0][1].erase(0); }));
+  const auto claims =
+      Verify(Changed([](Json& json) { json["submods"]["update"]["measres"][0][1].erase(0); }));
   EXPECT_EQ(Judge(claims->findings, {}).tier, Tier::kContraindicated) << "upd.manifest";
 }
 
