@@ -135,7 +135,7 @@ std::string WhatEachSigns(const std::vector<RoleRow>& rows) {
   }
   std::string out;
   for (const std::string& person : people) {
-    out += Format("  {0:<10} pawl-signer sign --key {0}.key        ({1})\n", person,
+    out += Format("  {:<10} {:<40} ({})\n", person, Format("pawl-signer sign --key {}.key", person),
                   Join(roles_of[person], ", "));
   }
   return out;

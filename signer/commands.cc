@@ -103,8 +103,11 @@ std::string DraftLines(const DraftChange& change) {
                   JoinNames(change.voided, " and "));
   }
   return out + NoteLines(change.notes) +
-         Format("next: {} of {} run: pawl-signer sign {} --key THEIR.key\n", change.threshold,
-                JoinNames(change.signers, ", "), change.role);
+         Format("next: {} by {}: pawl-signer sign {} --key THEIR.key\n",
+                change.threshold == 1 ? std::string("one signature")
+                                      : Format("{} signatures", change.threshold),
+                JoinNames(change.signers, change.threshold < change.signers.size() ? " or " : " and "),
+                change.role);
 }
 
 Json DraftJson(const DraftChange& change) {

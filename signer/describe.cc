@@ -176,7 +176,9 @@ std::vector<std::string> DescribeDraft(const Workspace& workspace, const Roles& 
     DescribeDelegations(workspace, *draft, published, lines);
     DescribeTargets(workspace, roles, role, *draft, published, lines);
   }
-  if (lines.size() == 1) lines.emplace_back("nothing changes but version and expiry");
+  if (lines.size() == 1) {
+    lines.emplace_back(published == nullptr ? "lists nothing yet" : "nothing changes but version and expiry");
+  }
   lines.push_back(Format("digest of what is signed: {}",
                          HashSha256(AsBytes(draft->file.SignedBytes())).Hex()));
   return lines;

@@ -34,18 +34,19 @@ Status CheckNobodyElsePublished(const Workspace& workspace, const Publication& p
 
 Status WriteFiles(const Workspace& workspace, const Publication& plan, TreeWriter& writer) {
   PAWL_TRY(CheckNobodyElsePublished(workspace, plan));
-  Progress progress("publishing", plan.payload_bytes);
+  Progress progress("publishing", plan.files.size(), "files");
   std::uint64_t done = 0;
   for (const PlannedFile& file : plan.files) {
+    progress.Update(done++);
     if (file.source) {
       PAWL_TRY(writer.Copy(*file.source, file.path, *file.reference));
-      progress.Update(done += file.reference->length);
       continue;
     }
     // The timestamp is the switch: it is looked at once more before it is turned.
     if (&file == &plan.files.back()) PAWL_TRY(CheckNobodyElsePublished(workspace, plan));
     PAWL_TRY(writer.Write(file.path, file.bytes));
   }
+  progress.Update(done);
   progress.Finish();
   return {};
 }

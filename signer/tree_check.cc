@@ -62,14 +62,17 @@ class TreeJudge {
     return names;
   }
 
-  // Devices pass over what is wrong with rollouts and orders; a release role must be right.
-  bool MayBePassedOver(const std::string& role) const {
+  // What the mere passing of time, or taking back a release, does to rollouts and orders is not wrong:
+  // devices pass over it. Anything else is.
+  bool MayBePassedOver(const std::string& role, ErrorCode why) const {
     const bool optional_role = role.starts_with("rollout-") || role == kOrdersRole;
-    return optional_role && !options_.strict_roles.contains(role);
+    const bool harmless = why == ErrorCode::kMetadataExpired || why == ErrorCode::kTargetMissing ||
+                          why == ErrorCode::kOrderReleaseUnknown;
+    return optional_role && harmless && !options_.strict_roles.contains(role);
   }
 
   Status PassOver(const std::string& role, const Error& why) {
-    if (!MayBePassedOver(role)) return std::unexpected(why);
+    if (!MayBePassedOver(role, why.code())) return std::unexpected(why);
     report_.notes.push_back(Format("{}: {} {}", role, CodeName(why.code()), why.Message()));
     return {};
   }

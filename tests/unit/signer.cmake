@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+pawl_test(signer_test LABEL unit
+  SOURCES
+    unit/signer/ceremony_test.cc
+    unit/signer/key_file_test.cc
+    unit/signer/publish_test.cc
+    unit/signer/release_test.cc
+    unit/signer/signer_test_util.cc
+  USES pawl::signer pawl::manifest pawl::delta_generate pawl::delta_apply pawl::base)
