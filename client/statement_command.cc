@@ -62,6 +62,8 @@ Result<Answer> Statement(const Options& options) {
     PAWL_ASSIGN_OR_RETURN(request.nonce, integrity::ParseNonce(options.nonce));
   }
   integrity::CollectInputs inputs;
+  // Anything but "/" is test mode, which the statement says and no verifier trusts.
+  if (!device->paths.sysroot.empty()) inputs.root = integrity::Sysroot(device->paths.sysroot);
   inputs.key_file = device->paths.DeviceKey();
   inputs.now = device->now;
   inputs.clock_synchronised = integrity::KernelClockSynchronised();

@@ -121,7 +121,7 @@ Result<integrity::UpdateFacts> CollectUpdateFacts(Device& device) {
   facts.manifest_detail = Format("{} {}", verified->manifest.version, running->second.manifest_sha256.Hex().substr(0, 16));
   facts.epoch = verified->manifest.epoch;
   facts.root_version = verified->metadata.root_version;
-  facts.highest_root_version = verified->metadata.root_version;
+  facts.highest_root_version = state.highest_root;
   facts.metadata_expires = verified->metadata.timestamp_expires;
   if (auto measured = MeasureRunning(device, verified->manifest, facts); !measured) {
     facts.manifest_detail += Format("; slot not measured: {} {}", CodeName(measured.error().code()), measured.error().Message());

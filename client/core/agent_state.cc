@@ -225,6 +225,7 @@ Result<AgentState> DecodeAgentState(const Json& document) {
   PAWL_TRY(Optional(root, "floor", state.floor, ReadNumber));
   PAWL_TRY(Optional(root, "time_floor", state.time_floor, ReadTime));
   PAWL_TRY(Optional(root, "time_floor_keyset", state.time_floor_keyset, ReadText));
+  PAWL_TRY(Optional(root, "highest_root", state.highest_root, ReadNumber));
   PAWL_TRY(Optional(root, "last_refresh", state.last_refresh, ReadTime));
   PAWL_TRY(Optional(root, "hold", state.hold, ReadBool));
   PAWL_TRY(Optional(root, "held_build", state.held_build, ReadNumber));
@@ -262,6 +263,7 @@ void EncodeAgentState(const AgentState& state, Json& document) {
   };
   optional_time("time_floor", state.time_floor);
   optional_time("last_refresh", state.last_refresh);
+  document["highest_root"] = state.highest_root;
   document["time_floor_keyset"] = state.time_floor_keyset;
   document["hold"] = state.hold;
   document["held_build"] = state.held_build;

@@ -83,6 +83,7 @@ struct AgentState {
   UtcTime created;                            // of this store: orders older than it are refused
   std::optional<UtcTime> time_floor;
   std::string time_floor_keyset;              // hex
+  std::uint64_t highest_root = 0;             // version of the newest root ever trusted here
   std::optional<UtcTime> last_refresh;        // effective time of the last successful refresh
   bool hold = false;                          // an order said: install nothing new
   std::uint64_t held_build = 0;               // releases up to this build are not installed by channel

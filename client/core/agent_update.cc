@@ -32,6 +32,7 @@ Result<manifest::TufClient> Agent::Refresh() {
   PAWL_ASSIGN_OR_RETURN(auto tuf, manifest::TufClient::Open(ports_.metadata, settings_.embedded_root, settings_.now, settings_.limits));
   PAWL_ASSIGN_OR_RETURN(const manifest::RefreshResult result, tuf.Refresh(ports_.fetcher));
   RaiseTimeFloor(state_, result);
+  state_.highest_root = std::max(state_.highest_root, result.root_version);
   state_.last_refresh = settings_.now;
   PAWL_TRY(ResolveRunningRelease(tuf));
   PAWL_TRY(SaveState({}));
