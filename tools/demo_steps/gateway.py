@@ -26,6 +26,7 @@ class Gateway:
         self.device = Device(self.disk)
         self.name = "gw-0001"
         self.peak_kib = 0
+        self.last_errors = ""
 
     def provision(self, image, root_json, server, public_out):
         run([AGENT, "provision", self.disk, "--image", image, "--root", root_json,
@@ -56,7 +57,15 @@ class Gateway:
         if done.returncode != expect_code:
             raise DemoError(f"pawl-agent {' '.join(words)} ended with {done.returncode}, expected "
                             f"{expect_code}:\n{output}{errors}")
-        return output + errors
+        self.last_errors = errors
+        return output
+
+    def statement(self, nonce, path):
+        """A signed statement over the verifier's nonce, written to `path`."""
+        answer = json.loads(self.agent("statement", "--nonce", f"hex:{nonce}", "--json", quiet=True))
+        path.write_text(answer["statement"] + "\n")
+        show("pawl-agent statement --nonce …", f"{answer['statement'][:60]}… ({len(answer['statement'])} bytes)")
+        return path
 
     def status(self):
         return json.loads(self.agent("status", "--json", quiet=True))

@@ -13,6 +13,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = REPOSITORY / "build" / "release"
 PRODUCT = "gateway"
 HARDWARE = "gw-x1"
+OTHER_HARDWARE = "gw-x9"
 
 AGENT_TOML = """# Defaults of the image; docs/configuration.md lists all keys.
 [slots.a]

@@ -3,10 +3,9 @@
 
 import json
 import pathlib
-import shutil
 
 from . import images
-from .shell import expect, mib, run, run_json, say, show
+from .shell import run, show
 
 SIGNER = images.PROGRAMS / "signer/pawl-signer"
 
@@ -47,8 +46,8 @@ class Workspace:
 
     def init(self):
         command = [SIGNER, "init", self.folder, "--product", images.PRODUCT,
-                   "--hardware", images.HARDWARE, "--channel", "stable",
-                   "--root-threshold", "2", "--targets-threshold", "1", "--releases-threshold", "2"]
+                   "--hardware", f"{images.HARDWARE},{images.OTHER_HARDWARE}", "--channel", "stable",
+                   "--root-threshold", "2", "--releases-threshold", "2"]
         for role, names in PEOPLE.items():
             for name in names:
                 command += [f"--{role}-key", f"{self.key(name)}.pub"]
@@ -94,10 +93,3 @@ class Workspace:
         path = self.folder / "releases" / images.PRODUCT / version / "manifest.json"
         return json.loads(path.read_text())
 
-
-def copy_tree(source, target):
-    shutil.copytree(source, target)
-    return target
-
-
-__all__ = ["SIGNER", "PEOPLE", "Workspace", "copy_tree", "expect", "mib", "run_json", "say"]
