@@ -26,6 +26,7 @@ struct Refused {
   std::string text;
 };
 
+// docs/manifest-format.md, M-01; docs/integrity-statement.md, S-05.
 class StrictJsonTest : public ::testing::TestWithParam<Refused> {};
 
 TEST_P(StrictJsonTest, Refuses) {
@@ -87,6 +88,7 @@ TEST(JsonTest, ErrorSaysWhere) {
   EXPECT_THAT(parsed.error().Message(), ::testing::HasSubstr("at byte"));
 }
 
+// docs/manifest-format.md, M-02.
 TEST(CanonicalJsonTest, MatchesGoldenForms) {
   const std::vector<std::pair<const char*, std::string>> cases{
       {R"({ "b" : 1, "a" : [ true , null, -5 ] })", R"({"a":[true,null,-5],"b":1})"},

@@ -169,6 +169,7 @@ TEST(RsaTest, RefusesShortAndForeignKeys) {
   EXPECT_THAT(Rsa(Pem(MakeEc("P-256"))), IsError(ErrorCode::kKeyInvalid));
 }
 
+// docs/manifest-format.md, M-08.
 TEST(PublicKeyTest, UnknownTypesAndSchemesAreRefused) {
   const std::string pem = Pem(MakeEc("P-256"));
   EXPECT_THAT(PublicKey::FromTuf("ecdsa", "ed25519", pem), IsError(ErrorCode::kKeyInvalid));
@@ -196,7 +197,7 @@ TEST(PublicKeyTest, EncryptedPemIsRefusedWithoutAskingForAPassphrase) {
   EXPECT_THAT(Ecdsa(pem), IsError(ErrorCode::kKeyInvalid));
 }
 
-// One person, one signature: thresholds count identities, and no other spelling of a key is another
+// docs/manifest-format.md, M-09. One person, one signature: thresholds count identities, and no other spelling of a key is another
 // identity.
 class KeyIdentityTest : public ::testing::Test {
  protected:

@@ -21,6 +21,7 @@ TEST(UtcTimeTest, ReadsAndWritesOneSpelling) {
   }
 }
 
+// docs/manifest-format.md, M-06.
 TEST(UtcTimeTest, RefusesEveryOtherForm) {
   for (const char* text : {"",
                            "2026-11-24",
