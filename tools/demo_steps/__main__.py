@@ -29,7 +29,8 @@ class Story:
         self.workspace = Workspace(self.work / "repo")
         self.server = None
         self.gateway = Gateway(self.work / "gateway.img")
-        self.victim = Gateway(self.work / "victim.img")
+        self.victim = Gateway(self.work / "victim.img")    # a second device, fresh from the factory
+        self.planted = Gateway(self.work / "planted.img")  # a third, for the one with the disk in hand
         self.images = {}
         self.old_metadata = self.work / "metadata-yesterday"
         self.nonce = ""
@@ -96,7 +97,8 @@ class Story:
         title(5, "A device: GPT disk with two slots, GRUB environment, data area")
         self.gateway.provision(self.image_a, self.workspace.public / "metadata/1.root.json",
                                self.server.url, self.work / "gw-0001.pub")
-        run(["cp", "--sparse=always", self.gateway.disk, self.victim.disk], quiet=True)
+        for copy in (self.victim, self.planted):
+            run(["cp", "--sparse=always", self.gateway.disk, copy.disk], quiet=True)
         self.gateway.boot()
         self.gateway.agent("status")
         kind = self.gateway.status()["slot_kind"]
@@ -211,7 +213,7 @@ class Story:
         self.table()
 
     def close(self, keep):
-        for gateway in (self.gateway, self.victim):
+        for gateway in (self.gateway, self.victim, self.planted):
             if gateway.disk.exists():
                 gateway.device.cleanup()
         if self.server and not keep:

@@ -92,16 +92,17 @@ def planted_block(story):
     say("6. Somebody with the disk in hand plants a block in the running slot A. The delta would carry it on; "
         "the agent finds the wrong chunk, fetches just that part from the full image, and ends with the exact "
         "signed image. The statement shows the tampering:")
-    offset = file_block(story.image_a, "/usr/bin/openssl")
+    offset = file_block(story.image_a, "/usr/bin/dpkg")
+    device = story.planted
     story.victim.device.shutdown()
-    story.victim.device.poke("a", offset + 100, b"planted by somebody with the disk in hand")
-    story.victim.boot()
-    output = story.victim.agent("update", quiet=True) + story.victim.last_errors
+    device.device.poke("a", offset + 100, b"planted by somebody with the disk in hand")
+    device.boot()
+    output = device.agent("update", quiet=True) + device.last_errors
     lines = [line for line in output.splitlines() if "foreign chunk" in line or "repaired" in line or "armed" in line]
     show("pawl-agent update", "\n".join(lines))
     repaired = re.search(r"(\d+) chunks? repaired", output)
     expect(repaired is not None and int(repaired.group(1)) >= 1, "at least one repaired chunk", output)
-    path = story.victim.statement(story.fresh_nonce(), pathlib.Path(story.work) / "tampered.jwt")
+    path = device.statement(story.fresh_nonce(), pathlib.Path(story.work) / "tampered.jwt")
     story.verify_statement(path, want=("sys.slot_digest", "fail"))
 
 
