@@ -16,6 +16,7 @@ import unittest
 
 PROGRAMS = [os.path.abspath(path) for path in sys.argv[1:]]
 # What a program may see of the caller: nothing but what lets a sanitizer speak.
+FINDINGS = {"pawl-agent doctor"}  # the answer itself says what is wrong
 SERVICES = {"pawl-agent run"}  # work until they are told to stop
 ENV = {name: os.environ[name] for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")
        if name in os.environ} | {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
@@ -35,9 +36,7 @@ def commands_of(program):
 class ProgramTest(unittest.TestCase):
     def each(self):
         self.assertTrue(PROGRAMS, "no program was given")
-        for program in PROGRAMS:
-            with self.subTest(program=pathlib.Path(program).name):
-                yield program, pathlib.Path(program).name
+        return [(program, pathlib.Path(program).name) for program in PROGRAMS]
 
     def test_version_is_one_line(self):
         for program, name in self.each():
@@ -100,7 +99,7 @@ class ProgramTest(unittest.TestCase):
                               f"{command}: {done.returncode}\n{done.stderr}")
                 answer = json.loads(done.stdout)
                 self.assertRegex(answer["schema"], r"\Apawl\.[a-z0-9_.-]+/\d+\Z", command)
-                if done.returncode not in (0, 10):
+                if done.returncode not in (0, 10) and f"{name} {command}" not in FINDINGS:
                     self.assertEqual(answer["schema"], "pawl.error/1", command)
                     self.assertIn(f"{name}: hint: ", done.stderr)
 
