@@ -10,7 +10,8 @@ import subprocess
 from .shell import DemoError, say, show
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-PROGRAMS = REPOSITORY / "build" / "release"
+# Tests run the same story with the programs of another build.
+PROGRAMS = pathlib.Path(os.environ.get("PAWL_PROGRAMS", REPOSITORY / "build" / "release")).resolve()
 PRODUCT = "gateway"
 HARDWARE = "gw-x1"
 OTHER_HARDWARE = "gw-x9"

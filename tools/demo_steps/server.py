@@ -23,6 +23,7 @@ http {{
   server {{
     listen 127.0.0.1:{port};
     root {root};
+    {extra}
     location = /metadata/timestamp.json {{ add_header Cache-Control no-cache; }}
   }}
 }}
@@ -38,10 +39,11 @@ def free_port():
 class WebServer:
     """Serves `root` until stopped. `port` may be given again, so that devices find it after a pause."""
 
-    def __init__(self, root, work, port=None):
+    def __init__(self, root, work, port=None, extra=""):
         self.root = pathlib.Path(root)
         self.work = pathlib.Path(work)
         self.port = port or free_port()
+        self.extra = extra  # nginx directives for the server, as "limit_rate 2m;"
         self.process = None
 
     @property
@@ -52,7 +54,8 @@ class WebServer:
         self.work.mkdir(parents=True, exist_ok=True)
         config = self.work / "nginx.conf"
         config.write_text("user root;" * (self.work.stat().st_uid == 0)
-                          + CONFIG.format(work=self.work, port=self.port, root=self.root))
+                          + CONFIG.format(work=self.work, port=self.port, root=self.root,
+                                          extra=self.extra))
         self.process = subprocess.Popen(["/usr/sbin/nginx", "-p", str(self.work), "-c", str(config)],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE)
