@@ -179,16 +179,22 @@ Status CreateNewFile(const std::string& path, ByteView bytes, mode_t mode) {
 }
 
 Status MakeDirectories(const std::string& path, mode_t mode) {
+  if (path.empty()) return std::unexpected(ErrnoError(ENOENT, "an empty path"));
   std::error_code failure;
-  if (std::filesystem::is_directory(path, failure)) return {};
-  const std::string parent = ParentOf(path);
-  if (parent != path && parent != ".") PAWL_TRY(MakeDirectories(parent, mode));
-  if (mkdir(path.c_str(), mode) != 0) {
-    const int why = errno;
-    // Another process may have been faster; anything else of that name is in the way.
-    if (why != EEXIST || !std::filesystem::is_directory(path, failure)) return std::unexpected(ErrnoError(why, path));
+  std::filesystem::path made;
+  for (const std::filesystem::path& part : std::filesystem::path(path)) {
+    made /= part;
+    if (std::filesystem::is_directory(made, failure)) continue;
+    if (mkdir(made.c_str(), mode) != 0) {
+      const int why = errno;
+      // Another process may have been faster; anything else of that name is in the way.
+      if (why != EEXIST || !std::filesystem::is_directory(made, failure)) {
+        return std::unexpected(ErrnoError(why, made.string()));
+      }
+    }
+    PAWL_TRY(SyncDirectory(ParentOf(made.string())));
   }
-  return SyncDirectory(parent);
+  return {};
 }
 
 Status RemoveFileIfExists(const std::string& path) {

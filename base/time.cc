@@ -41,7 +41,7 @@ Result<UtcTime> ParseUtcTime(std::string_view text) {
                                          std::chrono::day(static_cast<unsigned>(*day))};
   if (!date.ok()) return refuse();
   const std::int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
-  return UtcTime{days * kSecondsPerDay + *hour * 3600 + *minute * 60 + *second};
+  return UtcTime{days * kSecondsPerDay + std::int64_t{*hour} * 3600 + std::int64_t{*minute} * 60 + *second};
 }
 
 std::string FormatUtcTime(UtcTime time) {
@@ -74,11 +74,14 @@ Result<std::int64_t> ParseDuration(std::string_view text) {
 }
 
 std::string DescribeDuration(std::int64_t seconds) {
-  if (seconds < 0) return "-" + DescribeDuration(-seconds);
-  if (seconds >= kSecondsPerDay) return Format("{} d {} h", seconds / kSecondsPerDay, seconds % kSecondsPerDay / 3600);
-  if (seconds >= 3600) return Format("{} h {} min", seconds / 3600, seconds % 3600 / 60);
-  if (seconds >= 60) return Format("{} min {} s", seconds / 60, seconds % 60);
-  return Format("{} s", seconds);
+  constexpr std::uint64_t day = kSecondsPerDay;
+  const std::string_view sign = seconds < 0 ? "-" : "";
+  const auto plain = static_cast<std::uint64_t>(seconds);
+  const std::uint64_t size = seconds < 0 ? 0 - plain : plain;
+  if (size >= day) return Format("{}{} d {} h", sign, size / day, size % day / 3600);
+  if (size >= 3600) return Format("{}{} h {} min", sign, size / 3600, size % 3600 / 60);
+  if (size >= 60) return Format("{}{} min {} s", sign, size / 60, size % 60);
+  return Format("{}{} s", sign, size);
 }
 
 }  // namespace pawl

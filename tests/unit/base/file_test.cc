@@ -165,6 +165,8 @@ TEST_F(FileTest, DirectoriesAreMadeWithTheirParents) {
   ASSERT_THAT(AtomicWriteFile(At("file"), AsBytes("x")), IsOk());
   EXPECT_FALSE(MakeDirectories(At("file")).has_value());
   EXPECT_FALSE(MakeDirectories(At("file/below")).has_value());
+  EXPECT_THAT(MakeDirectories(""), IsError(ErrorCode::kInputMissing));
+  EXPECT_THAT(MakeDirectories("/"), IsOk());
 }
 
 TEST_F(FileTest, ListingIsSortedBytewise) {

@@ -78,6 +78,7 @@ TEST(DurationTest, IsDescribedInTwoUnits) {
   EXPECT_EQ(DescribeDuration(7260), "2 h 1 min");
   EXPECT_EQ(DescribeDuration(2 * kSecondsPerDay + 3 * 3600), "2 d 3 h");
   EXPECT_EQ(DescribeDuration(-60), "-1 min 0 s");
+  EXPECT_EQ(DescribeDuration(INT64_MIN), "-106751991167300 d 15 h");
 }
 
 }  // namespace
