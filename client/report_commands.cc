@@ -14,9 +14,16 @@ namespace {
 struct NoOptions {};
 
 Result<Answer> ReportStatus(const NoOptions&) {
-  PAWL_ASSIGN_OR_RETURN(const auto device, Device::Open(Device::Access::kChange, {}));
-  PAWL_TRY(device->agent->Start());
-  return Answer{StatusText(*device), StatusJson(*device)};
+  auto device = Device::Open(Device::Access::kChange, {});
+  if (device) {
+    PAWL_TRY((*device)->agent->Start());
+    return Answer{StatusText(**device), StatusJson(**device)};
+  }
+  if (device.error().code() != ErrorCode::kLockHeld) return std::unexpected(std::move(device).error());
+  // An update is running: look on, and leave its store alone.
+  PAWL_ASSIGN_OR_RETURN(const auto onlooker, Device::Open(Device::Access::kRead, {}));
+  PAWL_TRY(onlooker->agent->Look());
+  return Answer{"running   another pawl-agent is at work now\n" + StatusText(*onlooker), StatusJson(*onlooker)};
 }
 
 struct HistoryOptions {

@@ -42,10 +42,15 @@ Result<PolicyFacts> Agent::Policy() {
   return facts;
 }
 
-Status Agent::Start() {
+Status Agent::Look() {
   PAWL_ASSIGN_OR_RETURN(document_, ports_.store.Load());
   PAWL_ASSIGN_OR_RETURN(state_, DecodeAgentState(document_));
   PAWL_ASSIGN_OR_RETURN(facts_, ports_.broker.Facts());
+  return {};
+}
+
+Status Agent::Start() {
+  PAWL_TRY(Look());
   PAWL_TRY(NoteBoot());
   const UpdateRecord& update = state_.update;
   if (const auto event = Reconcile(update.phase, update.target, update.transaction, facts_)) {

@@ -82,6 +82,9 @@ class Agent {
   Agent(const AgentPorts& ports, const AgentSettings& settings, const AgentObserver& observer)
       : ports_(ports), settings_(settings), observer_(observer) {}
 
+  // Loads the store and the bootloader's facts, and changes nothing: for looking on while another run is at work.
+  Status Look();
+
   // Loads the store and lets the bootloader's facts speak. Called first by everything below. ERRORS: kNotProvisioned, kStoreCorrupt,
   // kBootEnvInvalid.
   Status Start();
