@@ -46,3 +46,5 @@ pawl_script_test(grub_cfg_is_generated LABEL unit
   COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/packaging/grub/make_grub_cfg --check)
 pawl_script_test(vdevice_test LABEL integration TIMEOUT 900
   COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/tools/test_vdevice.py)
+pawl_script_test(vdevice_plain_test LABEL integration TIMEOUT 900
+  COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/tools/test_vdevice_plain.py)

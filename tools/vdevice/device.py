@@ -2,7 +2,8 @@
 """A virtual device: boots a provisioned disk image by the boot rules and runs commands in it.
 
 Between two commands only loop devices exist, each over one partition; the booted slot's is
-read-only, so that the kernel refuses every write to it.
+read-only, so that the kernel refuses every write to it. Where loop devices cannot be had, plain.py
+stands in for them.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ import uuid
 
 from . import boot_rules, disk as disks, inside
 from .disk import DeviceError
+from .plain import STORAGE as PLAIN, Plain
 
 PROGRAM = pathlib.Path(__file__).resolve().parent / "vdevice"
 # Of the caller's environment only what shows text and steers sanitizers reaches the device.
@@ -31,10 +33,13 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class Device:
     """One disk image and its session. The state directory holds nothing but the session."""
 
-    def __init__(self, disk, state=None):
+    def __init__(self, disk, state=None, plain=False):
+        """With `plain` loop devices are not even tried."""
         self.disk = pathlib.Path(disk).resolve()
         self.state = pathlib.Path(state).resolve() if state else self.disk.with_name(
             self.disk.name + ".vdevice")
+        self._plain_wanted = plain
+        self._plain = Plain(self.disk, self.state)
 
     # -- boot ----------------------------------------------------------------------------------
 
@@ -50,14 +55,25 @@ class Device:
                               f"'vdevice reboot' or 'vdevice shutdown'")
         self._detach_all()
         parts = disks.partitions(self.disk)
+        plain = self._plain_wanted or not disks.loop_devices_work(self.disk, parts["pawl-boot"])
         try:
-            loops = {"pawl-boot": disks.attach(self.disk, parts["pawl-boot"], False)}
-            decision = json.loads(inside.call_in_private_mounts(
-                lambda: json.dumps(self._decide(loops["pawl-boot"], parts)).encode()))
+            if plain:
+                decision, loops = self._boot_plain(parts)
+            else:
+                loops = {"pawl-boot": disks.attach(self.disk, parts["pawl-boot"], False)}
+                decision = json.loads(inside.call_in_private_mounts(
+                    lambda: json.dumps(self._decide_on(loops["pawl-boot"], parts)).encode()))
             session = dict(decision, boot_count=old.get("boot_count", 0) + 1,
-                           boot_id=str(uuid.uuid4()), storage="loop devices", loops={})
+                           boot_id=str(uuid.uuid4()), loops={}, trees={},
+                           storage=PLAIN if plain else "loop devices")
             if decision["slot"] is None:
                 self._detach_all()
+                if plain:
+                    self._plain.write_back(parts)
+            elif plain:
+                session["loops"] = loops
+                session["trees"] = {name: self._plain.tree(name) for name in
+                                    ("pawl-boot", "pawl-data", f"pawl-{decision['slot']}")}
             else:
                 for name in disks.NAMES[1:]:
                     loops[name] = disks.attach(self.disk, parts[name],
@@ -68,15 +84,26 @@ class Device:
             self._write("session.json", json.dumps(session, indent=2) + "\n")
         except BaseException:
             self._detach_all()
+            self._plain.discard()
             raise
         return session
 
-    def _decide(self, boot_device, parts):
+    def _boot_plain(self, parts):
+        """The decision, and {partition: file}; boot, data and the booted slot are unpacked."""
+        loops = {name: self._plain.attach(parts[name]) for name in disks.NAMES}
+        decision = self._decide(pathlib.Path(self._plain.unpack("pawl-boot"), "pawl"), parts)
+        if decision["slot"] is not None:
+            self._plain.unpack("pawl-data")
+            self._plain.unpack(f"pawl-{decision['slot']}")
+        return decision, loops
+
+    def _decide_on(self, boot_device, parts):
         """In private mounts: the boot rules on the real blocks of the boot area."""
         area = self._mount_point()
         inside.mount(boot_device, area, "ext4")
-        folder = pathlib.Path(area, "pawl")
+        return self._decide(pathlib.Path(area, "pawl"), parts)
 
+    def _decide(self, folder, parts):
         def save(name, changes):
             fd = os.open(folder / name, os.O_RDWR | os.O_CLOEXEC)
             try:  # in place and never truncated: a cut leaves the old state or the new one
@@ -111,6 +138,18 @@ class Device:
             session = self._load()
             device = session.get("loops", {}).get("pawl-boot")
             own = None
+            table = boot_rules.load_table()
+            if device and session.get("trees"):
+                name, state = boot_rules.read_state(
+                    self._blocks(pathlib.Path(session["trees"]["pawl-boot"], "pawl"), table), table)
+                return dict(state, file=name)
+            if not device and self._plain_wanted:
+                parts = disks.partitions(self.disk)
+                self._plain.attach(parts["pawl-boot"])
+                folder = pathlib.Path(self._plain.unpack("pawl-boot"), "pawl")
+                name, state = boot_rules.read_state(self._blocks(folder, table), table)
+                self._plain.discard()
+                return dict(state, file=name)
             if not device:
                 self._detach_all()
                 own = device = disks.attach(self.disk, disks.partitions(self.disk)["pawl-boot"],
@@ -119,7 +158,6 @@ class Device:
             def read():
                 area = self._mount_point()
                 inside.mount(device, area, "ext4")
-                table = boot_rules.load_table()
                 name, state = boot_rules.read_state(
                     self._blocks(pathlib.Path(area, "pawl"), table), table)
                 return json.dumps(dict(state, file=name)).encode()
@@ -205,6 +243,8 @@ class Device:
             self._end_run(pathlib.Path(mark))
         self._detach_all()
         session = self._load()
+        if session.get("loops") and session.get("trees"):
+            self._plain.write_back(disks.partitions(self.disk))
         if session:
             session["loops"] = {}
             self._write("session.json", json.dumps(session, indent=2) + "\n")
@@ -247,6 +287,8 @@ class Device:
 
     def poke(self, slot, offset, data):
         """Writes `data` at byte `offset` of a slot, behind the device's back, while it is off."""
+        if self._load().get("loops"):
+            raise DeviceError(f"{self.disk} is booted; run 'vdevice shutdown' first")
         part = disks.partitions(self.disk)[f"pawl-{slot}"]
         disks.write_at(self.disk, part, offset, data)
 

@@ -101,6 +101,15 @@ def attach(disk, partition, read_only):
                           f"device needs root and /dev/loop-control: {err}") from None
 
 
+def loop_devices_work(disk, partition):
+    """Can a partition be attached here at all? Tries it, read-only."""
+    try:
+        detach(attach(disk, partition, True))
+    except DeviceError:
+        return False
+    return True
+
+
 def detach(device, patience_ms=15000):
     """Detaches a loop device and returns when the kernel has let go of it.
 

@@ -78,13 +78,20 @@ def call_in_private_mounts(function):
     return data
 
 
-def _device_nodes(root, loops):
+def _device_nodes(root, loops, read_only):
     dev = os.path.join(root, "dev")
     mount("tmpfs", dev, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=1m")
+    # `read_only` is the booted slot: a loop device refuses writes by itself, a plain file by its mount.
     nodes = [f"/dev/{name}" for name in CHARACTER_DEVICES] + list(loops.values())
     for node in nodes:
         found = os.stat(node)
         target = os.path.join(dev, os.path.basename(node))
+        if stat.S_ISREG(found.st_mode):
+            os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o600))
+            mount(node, target, None, MS_BIND)
+            if node == read_only:
+                mount(None, target, None, MS_BIND | MS_REMOUNT | MS_RDONLY)
+            continue
         os.mknod(target, found.st_mode, found.st_rdev)
         os.chmod(target, 0o660 if stat.S_ISBLK(found.st_mode) else 0o666)
     for name, target in (("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"),
@@ -104,12 +111,18 @@ def _device_nodes(root, loops):
 def build_root(root, session, state):
     """Mounts the booted system below `root`, an empty directory, in the current mount namespace."""
     loops = session["loops"]
-    slot = loops[f"pawl-{session['slot']}"]
+    trees = session.get("trees")
+    booted = f"pawl-{session['slot']}"
+    slot = loops[booted]
     kind = disks.file_system(slot)
     if kind is None:
         raise disks.DeviceError(f"slot {session['slot']} holds no ext4, squashfs or erofs; "
                                 f"it cannot be mounted")
-    mount(slot, root, kind, MS_RDONLY)
+    if trees:
+        mount(trees[booted], root, None, MS_BIND)
+        mount(None, root, None, MS_BIND | MS_REMOUNT | MS_RDONLY)
+    else:
+        mount(slot, root, kind, MS_RDONLY)
     missing = [name for name in MOUNT_POINTS if not os.path.isdir(os.path.join(root, name))]
     if missing:
         raise disks.DeviceError(f"the image in slot {session['slot']} lacks the directories "
@@ -124,9 +137,12 @@ def build_root(root, session, state):
     mount(None, at["sys"], None, MS_BIND | MS_REMOUNT | MS_RDONLY)
     for name, mode in (("run", "mode=755"), ("tmp", "mode=1777")):
         mount("tmpfs", at[name], "tmpfs", MS_NOSUID | MS_NODEV, mode)
-    _device_nodes(root, loops)
-    mount(loops["pawl-boot"], at["boot"], "ext4", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    mount(loops["pawl-data"], at["var/lib/pawl"], "ext4", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    _device_nodes(root, loops, slot)
+    for name, place in (("pawl-boot", "boot"), ("pawl-data", "var/lib/pawl")):
+        if trees:
+            mount(trees[name], at[place], None, MS_BIND)
+        else:
+            mount(loops[name], at[place], "ext4", MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 
 def _wait_for(child, reap_all):
