@@ -47,7 +47,8 @@ void BindBuild(Arguments& arguments, BuildOptions& options) {
   arguments.Option("--channel", options.channel, "channel (else the first of the product)");
   arguments.Option("--health-hook", options.hooks,
                    "name of a check below /usr/lib/pawl/health.d in the image; in this order");
-  arguments.Option("--health-deadline", options.deadline_s, "seconds for all checks together (120)");
+  arguments.Option("--health-deadline", options.deadline_s,
+                   "seconds for all checks together (120)");
   arguments.Option("--tries", options.tries, "boots of the trial before falling back, 1 to 3 (1)");
   arguments.Option("--notes", options.notes, "release notes, for people");
   arguments.Option("--effort", options.effort, "fast or best");
@@ -97,12 +98,16 @@ Result<Answer> Build(const BuildOptions& options) {
                               {"full_bytes", component.full.file.length},
                               {"memory", component.full.memory}});
   }
-  answer.text += Format("wrote {}/manifest.json (unsigned)\n"
-                        "next: pawl-signer delta --from OLDER --to {}, then: pawl-signer release {}\n",
-                        release.directory, manifest.version, manifest.version);
-  answer.json = Json{{"schema", "pawl.built/1"},          {"product", manifest.product},
-                     {"version", manifest.version},        {"build", manifest.build},
-                     {"epoch", manifest.epoch},            {"directory", release.directory},
+  answer.text += Format(
+      "wrote {}/manifest.json (unsigned)\n"
+      "next: pawl-signer delta --from OLDER --to {}, then: pawl-signer release {}\n",
+      release.directory, manifest.version, manifest.version);
+  answer.json = Json{{"schema", "pawl.built/1"},
+                     {"product", manifest.product},
+                     {"version", manifest.version},
+                     {"build", manifest.build},
+                     {"epoch", manifest.epoch},
+                     {"directory", release.directory},
                      {"components", std::move(components)}};
   return answer;
 }
@@ -119,7 +124,8 @@ struct DeltaOptions {
 
 void BindDelta(Arguments& arguments, DeltaOptions& options) {
   BindRepo(arguments, options.repo);
-  arguments.Option("--from", options.from, "a release that devices run; may be given several times", true);
+  arguments.Option("--from", options.from, "a release that devices run; may be given several times",
+                   true);
   arguments.Option("--to", options.to, "the release to come", true);
   arguments.Option("--product", options.product, "needed where several products live");
   arguments.Option("--effort", options.effort, "fast or best (best)");
@@ -130,11 +136,13 @@ void BindDelta(Arguments& arguments, DeltaOptions& options) {
 void AddOutcome(const DeltaRequest& request, const DeltaOutcome& outcome, Answer& answer) {
   const double percent = 100.0 * static_cast<double>(outcome.delta_bytes) /
                          static_cast<double>(std::max<std::uint64_t>(outcome.full_bytes, 1));
-  answer.text += Format("{} → {}   {} {} ({:.1f} % of the full {})   applied: identical, device memory {}{}\n",
-                        request.from, request.to, outcome.component, HumanBytes(outcome.delta_bytes),
-                        percent, HumanBytes(outcome.full_bytes), HumanBytes(outcome.memory_bytes),
-                        outcome.kept ? "" : Format("   dropped: more than {} % of the full container",
-                                                   kMaxDeltaPercentOfFull));
+  answer.text += Format(
+      "{} → {}   {} {} ({:.1f} % of the full {})   applied: identical, device memory {}{}\n",
+      request.from, request.to, outcome.component, HumanBytes(outcome.delta_bytes), percent,
+      HumanBytes(outcome.full_bytes), HumanBytes(outcome.memory_bytes),
+      outcome.kept
+          ? ""
+          : Format("   dropped: more than {} % of the full container", kMaxDeltaPercentOfFull));
   answer.json["deltas"].push_back(Json{{"from", request.from},
                                        {"to", request.to},
                                        {"component", outcome.component},
@@ -176,14 +184,15 @@ Result<Answer> ListRelease(const ReleaseOptions& options, UtcTime now) {
   PAWL_ASSIGN_OR_RETURN(const Workspace workspace, Workspace::Open(options.repo.repo));
   PAWL_ASSIGN_OR_RETURN(const FileLock lock, workspace.Lock());
   PAWL_ASSIGN_OR_RETURN(const std::string product, workspace.ProductOrOnly(options.product));
-  PAWL_ASSIGN_OR_RETURN(const DraftChange change, AddRelease(workspace, product, options.version, now));
-  return Answer{Format("{} {} is in the draft of {} (version {}), manifest sha256 {}\n{}", product,
-                       options.version, change.role, change.version, change.sha256.Hex(),
-                       DraftLines(change)),
-                Json{{"schema", "pawl.draft/1"},
-                     {"draft", DraftJson(change)},
-                     {"product", product},
-                     {"version", options.version}}};
+  PAWL_ASSIGN_OR_RETURN(const DraftChange change,
+                        AddRelease(workspace, product, options.version, now));
+  return Answer{
+      Format("{} {} is in the draft of {} (version {}), manifest sha256 {}\n{}", product,
+             options.version, change.role, change.version, change.sha256.Hex(), DraftLines(change)),
+      Json{{"schema", "pawl.draft/1"},
+           {"draft", DraftJson(change)},
+           {"product", product},
+           {"version", options.version}}};
 }
 
 }  // namespace
@@ -195,7 +204,8 @@ std::vector<Command> BuildCommands(UtcTime now) {
        Declare<BuildOptions>(BindBuild, Build)},
       {"delta", "--from V --to V [--effort fast|best]", "make a delta, apply it, compare, add it",
        "pawl-signer delta --from 1.0 --to 1.1", Declare<DeltaOptions>(BindDelta, MakeDeltas)},
-      {"release", "VERSION", "list a built release: a draft to be signed", "pawl-signer release 1.1",
+      {"release", "VERSION", "list a built release: a draft to be signed",
+       "pawl-signer release 1.1",
        DeclareAt<ReleaseOptions>(
            now,
            [](Arguments& arguments, ReleaseOptions& options) {

@@ -29,8 +29,8 @@ std::vector<RoleRow> RowsOf(const CeremonyRequest& request, const ExpiryPolicy& 
           {"timestamp", &request.timestamp, expiry.timestamp}};
 }
 
-// Keys on servers must not be able to make releases or roots, and the support desk's must not be able to
-// make the releases that it chooses among.
+// Keys on servers must not be able to make releases or roots, and the support desk's must not be
+// able to make the releases that it chooses among.
 Status CheckSeparation(const CeremonyRequest& request) {
   const auto apart = [](std::string_view a, const RoleKeys& keys_a, std::string_view b,
                         const RoleKeys& keys_b) -> Status {
@@ -88,7 +88,9 @@ Status WriteKeys(const Workspace& workspace, const std::vector<RoleRow>& rows) {
 
 Status WriteDrafts(const Workspace& workspace, const CeremonyRequest& request) {
   const ExpiryPolicy expiry;
-  const auto until = [&](std::string_view role) { return request.now.PlusSeconds(expiry.Of(role)); };
+  const auto until = [&](std::string_view role) {
+    return request.now.PlusSeconds(expiry.Of(role));
+  };
   const std::string releases = ReleasesRole(request.product);
   const std::string rollout = RolloutRole(request.product);
   const Json root = MakeRoot(1, until("root"),
@@ -144,9 +146,11 @@ std::string WhatEachSigns(const std::vector<RoleRow>& rows) {
 std::string Warnings(const std::vector<RoleRow>& rows) {
   std::string out;
   for (const RoleRow& row : rows) {
-    const bool offline = row.name == "root" || row.name == "targets" || row.name.starts_with("releases");
+    const bool offline =
+        row.name == "root" || row.name == "targets" || row.name.starts_with("releases");
     if (offline && row.keys->threshold == 1) {
-      out += Format("note: {} needs one signature only: whoever steals one key has the role\n", row.name);
+      out += Format("note: {} needs one signature only: whoever steals one key has the role\n",
+                    row.name);
     }
     if (row.name == "root" && row.keys->threshold == row.keys->keys.size()) {
       out += "note: all root keys must sign: losing one of them ends root rotation for ever\n";
@@ -160,7 +164,8 @@ std::string Transcript(const CeremonyRequest& request, const std::vector<RoleRow
       "Key ceremony of the repository for product '{}' (hardware {}, channels {})\n"
       "held {}\n\n"
       "Roles, thresholds and keys:\n{}\n{}"
-      "Each person compares the key id above with `pawl-signer key show` on their own key, then runs\n"
+      "Each person compares the key id above with `pawl-signer key show` on their own key, then "
+      "runs\n"
       "(in this folder, or in a copy of it; carry draft/ back):\n{}\n"
       "When the thresholds are met, whoever holds the online keys runs:\n"
       "  pawl-signer publish --key {}.key --key {}.key\n\n"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The first ceremony: from public keys and thresholds to a workspace with unsigned drafts of the first
-// root, targets and delegated roles. No secret key is present.
+// The first ceremony: from public keys and thresholds to a workspace with unsigned drafts of the
+// first root, targets and delegated roles. No secret key is present.
 
 #include <cstdint>
 #include <string>
@@ -24,22 +24,23 @@ struct CeremonyRequest {
   RoleKeys root;
   RoleKeys targets;
   RoleKeys releases;
-  RoleKeys rollout;   // threshold 1
-  RoleKeys orders;    // threshold 1
-  RoleKeys snapshot;  // threshold 1
-  RoleKeys timestamp; // threshold 1
+  RoleKeys rollout;    // threshold 1
+  RoleKeys orders;     // threshold 1
+  RoleKeys snapshot;   // threshold 1
+  RoleKeys timestamp;  // threshold 1
   UtcTime now;
 };
 
 struct Ceremony {
-  std::string transcript;       // for people; also kept as `transcript_path`
+  std::string transcript;  // for people; also kept as `transcript_path`
   std::string transcript_path;
-  Json summary;                 // roles with key ids, names, thresholds and expiry
+  Json summary;  // roles with key ids, names, thresholds and expiry
 };
 
-// Creates the workspace. The file pawl-repo.toml comes last, so that a workspace is there whole or not.
-// ERRORS: kOutputExists when the directory holds a workspace; kInputInvalid for thresholds that cannot be
-// met, names that are not plain, and keys in roles that must not share them (docs/repository-layout.md).
+// Creates the workspace. The file pawl-repo.toml comes last, so that a workspace is there whole or
+// not. ERRORS: kOutputExists when the directory holds a workspace; kInputInvalid for thresholds
+// that cannot be met, names that are not plain, and keys in roles that must not share them
+// (docs/repository-layout.md).
 Result<Ceremony> HoldCeremony(const CeremonyRequest& request);
 
 // Reads public keys from .pub files. ERRORS: kInputMissing, kKeyFileMalformed.

@@ -45,8 +45,10 @@ void BindInit(Arguments& arguments, InitOptions& options) {
                    "who signs the delegations (else the root signers)");
   arguments.Option("--targets-threshold", options.targets_threshold, "how many of them must sign");
   arguments.Option("--releases-key", options.releases_keys, "who signs releases", true);
-  arguments.Option("--releases-threshold", options.releases_threshold, "how many of them must sign", true);
-  arguments.Option("--rollout-key", options.rollout_keys, "who decides who gets what; one signs", true);
+  arguments.Option("--releases-threshold", options.releases_threshold, "how many of them must sign",
+                   true);
+  arguments.Option("--rollout-key", options.rollout_keys, "who decides who gets what; one signs",
+                   true);
   arguments.Option("--orders-key", options.orders_keys, "the support desk; one signs", true);
   arguments.Option("--snapshot-key", options.snapshot_keys, "online key", true);
   arguments.Option("--timestamp-key", options.timestamp_keys, "online key", true);
@@ -57,8 +59,8 @@ Result<CeremonyRequest> ToRequest(const InitOptions& options, UtcTime now) {
   request.directory = options.directory;
   request.product = options.product;
   request.hardware = SplitCommas(options.hardware);
-  request.channels = options.channels.empty() ? std::vector<std::string>{"stable"}
-                                              : SplitCommas(options.channels);
+  request.channels =
+      options.channels.empty() ? std::vector<std::string>{"stable"} : SplitCommas(options.channels);
   request.now = now;
   const auto read = [](const std::vector<std::string>& paths, std::uint64_t threshold,
                        RoleKeys& role) -> Status {
@@ -83,12 +85,15 @@ Result<Answer> Init(const InitOptions& options, UtcTime now) {
   PAWL_ASSIGN_OR_RETURN(const CeremonyRequest request, ToRequest(options, now));
   PAWL_ASSIGN_OR_RETURN(const Ceremony ceremony, HoldCeremony(request));
   std::error_code failure;
-  const std::string absolute = std::filesystem::absolute(options.directory, failure).lexically_normal().string();
+  const std::string absolute =
+      std::filesystem::absolute(options.directory, failure).lexically_normal().string();
   Answer answer;
-  answer.text = Format("{}\nTimestamp and snapshot expire within days. To renew them without a person, install:\n\n{}\n"
-                       "This text is kept in {}.\nnext: cd {} && pawl-signer sign --key YOUR.key\n",
-                       ceremony.transcript, RefreshTimerUnits(absolute), ceremony.transcript_path,
-                       options.directory);
+  answer.text = Format(
+      "{}\nTimestamp and snapshot expire within days. To renew them without a person, "
+      "install:\n\n{}\n"
+      "This text is kept in {}.\nnext: cd {} && pawl-signer sign --key YOUR.key\n",
+      ceremony.transcript, RefreshTimerUnits(absolute), ceremony.transcript_path,
+      options.directory);
   answer.json = Json{{"schema", "pawl.ceremony/1"},
                      {"directory", options.directory},
                      {"roles", ceremony.summary},
@@ -144,7 +149,8 @@ Result<Answer> SignDrafts(const SignOptions& options) {
   PAWL_ASSIGN_OR_RETURN(const Roles roles, Roles::Load(workspace));
   bool complete = true;
   for (const std::string& role : roles.DraftNames()) {
-    PAWL_ASSIGN_OR_RETURN(const auto states, roles.StateOf(role, *roles.Draft(role), workspace.keys()));
+    PAWL_ASSIGN_OR_RETURN(const auto states,
+                          roles.StateOf(role, *roles.Draft(role), workspace.keys()));
     complete = complete && Complete(states);
   }
   answer.json["all_complete"] = complete;
@@ -177,13 +183,12 @@ Result<Answer> Verify(const VerifyOptions& options, UtcTime now) {
   }
   const auto& versions = report.versions;
   Answer answer;
-  answer.text = Format("{} is what a device accepts now: root {}, targets {}, snapshot {}, timestamp {} (until {})\n"
-                       "{} releases, {} rollouts, {} orders; {} of payloads hashed\n{}",
-                       directory, versions.root_version, versions.targets_version,
-                       versions.snapshot_version, versions.timestamp_version,
-                       FormatUtcTime(versions.timestamp_expires), report.releases.size(),
-                       report.rollouts, report.orders, HumanBytes(report.payload_bytes),
-                       NoteLines(report.notes));
+  answer.text = Format(
+      "{} is what a device accepts now: root {}, targets {}, snapshot {}, timestamp {} (until {})\n"
+      "{} releases, {} rollouts, {} orders; {} of payloads hashed\n{}",
+      directory, versions.root_version, versions.targets_version, versions.snapshot_version,
+      versions.timestamp_version, FormatUtcTime(versions.timestamp_expires), report.releases.size(),
+      report.rollouts, report.orders, HumanBytes(report.payload_bytes), NoteLines(report.notes));
   answer.json = Json{{"schema", "pawl.verified/1"},
                      {"directory", directory},
                      {"root", versions.root_version},
@@ -205,7 +210,8 @@ std::vector<Command> CeremonyCommands(UtcTime now) {
   return {
       {"status", "[--repo DIR]", "what is public, who must sign, what expires when",
        "pawl-signer status --json", DeclareAt<RepoOptions>(now, BindRepo, ShowStatus)},
-      {"init", "DIR --product P --hardware HW --root-key PUB …", "hold the first ceremony: a new repository",
+      {"init", "DIR --product P --hardware HW --root-key PUB …",
+       "hold the first ceremony: a new repository",
        "pawl-signer init repo --product gateway --hardware gw3 --root-key a.key.pub "
        "--root-key b.key.pub --root-key c.key.pub --root-threshold 2 --releases-key d.key.pub "
        "--releases-key e.key.pub --releases-threshold 2 --rollout-key f.key.pub "
@@ -218,8 +224,8 @@ std::vector<Command> CeremonyCommands(UtcTime now) {
            now,
            [](Arguments& arguments, VerifyOptions& options) {
              BindRepo(arguments, options.repo);
-             arguments.Positional("DIR", options.directory, "the tree (else this repository's public/)",
-                                  false);
+             arguments.Positional("DIR", options.directory,
+                                  "the tree (else this repository's public/)", false);
            },
            Verify)},
   };

@@ -12,7 +12,8 @@
 namespace pawl::signer {
 
 ProgramInfo SignerProgram(UtcTime now) {
-  ProgramInfo program{"pawl-signer", "builds, signs and publishes releases, rollouts and orders", {}, "status"};
+  ProgramInfo program{
+      "pawl-signer", "builds, signs and publishes releases, rollouts and orders", {}, "status"};
   for (auto& part : {CeremonyCommands(now), KeyCommands(), BuildCommands(now), RolloutCommands(now),
                      PublishCommands(now), ContainerCommands()}) {
     program.commands.insert(program.commands.end(), part.begin(), part.end());
@@ -21,21 +22,24 @@ ProgramInfo SignerProgram(UtcTime now) {
 }
 
 void BindRepo(Arguments& arguments, RepoOptions& options) {
-  arguments.Option("--repo", options.repo, "the repository's folder (else found upwards from here)");
+  arguments.Option("--repo", options.repo,
+                   "the repository's folder (else found upwards from here)");
 }
 
 void BindKeys(Arguments& arguments, KeyOptions& options) {
-  arguments.Option("--key", options.keys, "key file; may be given several times", /*required=*/true);
+  arguments.Option("--key", options.keys, "key file; may be given several times",
+                   /*required=*/true);
   arguments.Option("--passphrase-fd", options.passphrase_fd,
                    "read passphrases from this descriptor, one line for each key");
 }
 
-Result<SigningKey> OpenKeyFile(const std::string& path, std::optional<std::uint64_t> passphrase_fd) {
+Result<SigningKey> OpenKeyFile(const std::string& path,
+                               std::optional<std::uint64_t> passphrase_fd) {
   PAWL_ASSIGN_OR_RETURN(const Bytes bytes, ReadKeyFile(path));
   PAWL_ASSIGN_OR_RETURN(const SealedKey sealed, ParseKeyFile(bytes, path));
-  PAWL_ASSIGN_OR_RETURN(const SecretBuffer passphrase,
-                        ReadPassphrase(passphrase_fd, Format("passphrase of {} ({})",
-                                                             sealed.named.name, path)));
+  PAWL_ASSIGN_OR_RETURN(
+      const SecretBuffer passphrase,
+      ReadPassphrase(passphrase_fd, Format("passphrase of {} ({})", sealed.named.name, path)));
   return OpenKey(bytes, path, passphrase);
 }
 
@@ -51,7 +55,8 @@ Result<std::vector<SigningKey>> OpenKeyFiles(const KeyOptions& options) {
 Status Confirm(bool yes, const std::string& question) {
   if (yes) return {};
   if (isatty(STDIN_FILENO) != 1) {
-    return Fail(ErrorCode::kConfirmationMissing, Format("{} There is no terminal to ask on; add -y", question));
+    return Fail(ErrorCode::kConfirmationMissing,
+                Format("{} There is no terminal to ask on; add -y", question));
   }
   std::cerr << question << " [y/N] " << std::flush;
   std::string answer;
@@ -103,22 +108,19 @@ std::string DraftLines(const DraftChange& change) {
                   JoinNames(change.voided, " and "));
   }
   return out + NoteLines(change.notes) +
-         Format("next: {} by {}: pawl-signer sign {} --key THEIR.key\n",
-                change.threshold == 1 ? std::string("one signature")
-                                      : Format("{} signatures", change.threshold),
-                JoinNames(change.signers, change.threshold < change.signers.size() ? " or " : " and "),
-                change.role);
+         Format(
+             "next: {} by {}: pawl-signer sign {} --key THEIR.key\n",
+             change.threshold == 1 ? std::string("one signature")
+                                   : Format("{} signatures", change.threshold),
+             JoinNames(change.signers, change.threshold < change.signers.size() ? " or " : " and "),
+             change.role);
 }
 
 Json DraftJson(const DraftChange& change) {
-  return Json{{"role", change.role},
-              {"version", change.version},
-              {"path", change.path},
-              {"sha256", change.sha256.Hex()},
-              {"threshold", change.threshold},
-              {"signers", change.signers},
-              {"voided", change.voided},
-              {"notes", change.notes}};
+  return Json{{"role", change.role},           {"version", change.version},
+              {"path", change.path},           {"sha256", change.sha256.Hex()},
+              {"threshold", change.threshold}, {"signers", change.signers},
+              {"voided", change.voided},       {"notes", change.notes}};
 }
 
 std::string NoteLines(const std::vector<std::string>& notes) {

@@ -23,18 +23,19 @@ namespace pawl::signer {
 ProgramInfo SignerProgram(UtcTime now);
 
 std::vector<Command> KeyCommands();
-std::vector<Command> CeremonyCommands(UtcTime now);   // init, sign, status, verify
-std::vector<Command> BuildCommands(UtcTime now);      // build, delta, release
-std::vector<Command> ContainerCommands();             // delta make, full, apply, show
-std::vector<Command> RolloutCommands(UtcTime now);    // rollout set, order new
-std::vector<Command> PublishCommands(UtcTime now);    // publish, refresh
+std::vector<Command> CeremonyCommands(UtcTime now);  // init, sign, status, verify
+std::vector<Command> BuildCommands(UtcTime now);     // build, delta, release
+std::vector<Command> ContainerCommands();            // delta make, full, apply, show
+std::vector<Command> RolloutCommands(UtcTime now);   // rollout set, order new
+std::vector<Command> PublishCommands(UtcTime now);   // publish, refresh
 
 // Declare() of base/command_line.h for actions that need the time of the run.
 template <class Options>
 std::function<Action(Arguments&)> DeclareAt(UtcTime now, void (*bind)(Arguments&, Options&),
                                             Result<Answer> (*run)(const Options&, UtcTime)) {
   return [now, bind, run](Arguments& arguments) -> Action {
-    auto options = std::make_shared<Options>();  // shared by the parser and the returned action only
+    auto options =
+        std::make_shared<Options>();  // shared by the parser and the returned action only
     bind(arguments, *options);
     return [now, options, run] { return run(*options, now); };
   };
@@ -52,12 +53,13 @@ struct KeyOptions {
 };
 void BindKeys(Arguments& arguments, KeyOptions& options);
 
-// Opens key files, asking for one passphrase each. ERRORS: as ReadKeyFile, ReadPassphrase and OpenKey.
+// Opens key files, asking for one passphrase each. ERRORS: as ReadKeyFile, ReadPassphrase and
+// OpenKey.
 Result<SigningKey> OpenKeyFile(const std::string& path, std::optional<std::uint64_t> passphrase_fd);
 Result<std::vector<SigningKey>> OpenKeyFiles(const KeyOptions& options);
 
-// Asks on the terminal, unless `yes`. ERRORS: kConfirmationMissing for another answer than yes, and without
-// a terminal.
+// Asks on the terminal, unless `yes`. ERRORS: kConfirmationMissing for another answer than yes, and
+// without a terminal.
 Status Confirm(bool yes, const std::string& question);
 
 // {"a,b", "c"} → {"a", "b", "c"}

@@ -43,31 +43,33 @@ Answer Made(const std::string& path, const delta::ContainerInfo& info) {
   const auto& statistics = info.statistics;
   const double percent = 100.0 * static_cast<double>(info.file_bytes) /
                          static_cast<double>(std::max<std::uint64_t>(info.head.target.bytes, 1));
-  return {Format("wrote {}: {} ({:.2f} % of the image's {}), {} frames, device memory {}\nsha256 {}\n", path,
-                 HumanBytes(info.file_bytes), percent, HumanBytes(info.head.target.bytes),
-                 info.head.frames.size(), HumanBytes(info.head.memory_bytes), info.sha256.Hex()),
-          Json{{"schema", "pawl.container/1"},
-               {"file", path},
-               {"bytes", info.file_bytes},
-               {"sha256", info.sha256.Hex()},
-               {"head_bytes", info.head_bytes},
-               {"head_sha256", info.head_sha256.Hex()},
-               {"target_bytes", info.head.target.bytes},
-               {"target_sha256", info.head.target.sha256.Hex()},
-               {"frames", info.head.frames.size()},
-               {"memory", info.head.memory_bytes},
-               {"from_zero", statistics.zero_bytes},
-               {"from_blocks", statistics.block_match_bytes},
-               {"from_shifted", statistics.shifted_match_bytes},
-               {"from_similar", statistics.suffix_match_bytes},
-               {"literal", statistics.literal_bytes}}};
+  return {
+      Format("wrote {}: {} ({:.2f} % of the image's {}), {} frames, device memory {}\nsha256 {}\n",
+             path, HumanBytes(info.file_bytes), percent, HumanBytes(info.head.target.bytes),
+             info.head.frames.size(), HumanBytes(info.head.memory_bytes), info.sha256.Hex()),
+      Json{{"schema", "pawl.container/1"},
+           {"file", path},
+           {"bytes", info.file_bytes},
+           {"sha256", info.sha256.Hex()},
+           {"head_bytes", info.head_bytes},
+           {"head_sha256", info.head_sha256.Hex()},
+           {"target_bytes", info.head.target.bytes},
+           {"target_sha256", info.head.target.sha256.Hex()},
+           {"frames", info.head.frames.size()},
+           {"memory", info.head.memory_bytes},
+           {"from_zero", statistics.zero_bytes},
+           {"from_blocks", statistics.block_match_bytes},
+           {"from_shifted", statistics.shifted_match_bytes},
+           {"from_similar", statistics.suffix_match_bytes},
+           {"literal", statistics.literal_bytes}}};
 }
 
 Result<Answer> Make(const MakeOptions& options) {
   ProgressBar bar("making the delta");
   PAWL_ASSIGN_OR_RETURN(const delta::GenerateOptions engine, EngineOptions(options, bar));
-  PAWL_ASSIGN_OR_RETURN(const delta::ContainerInfo info,
-                        delta::GenerateDelta(options.old_path, options.new_path, options.out_path, engine));
+  PAWL_ASSIGN_OR_RETURN(
+      const delta::ContainerInfo info,
+      delta::GenerateDelta(options.old_path, options.new_path, options.out_path, engine));
   bar.Finish();
   return Made(options.out_path, info);
 }
@@ -94,8 +96,8 @@ Result<Answer> Apply(const ApplyOptions& options) {
   delta::ApplyOptions engine;
   PAWL_ASSIGN_OR_RETURN(engine.memory_limit, ParseBytes(options.memory));
   engine.progress = bar.Function();
-  PAWL_TRY(delta::ApplyContainer(full ? std::nullopt : std::optional(options.old_path), options.container,
-                                 options.out_path, engine));
+  PAWL_TRY(delta::ApplyContainer(full ? std::nullopt : std::optional(options.old_path),
+                                 options.container, options.out_path, engine));
   bar.Finish();
   return Answer{Format("wrote {}: it is the image that the container names\n", options.out_path),
                 Json{{"schema", "pawl.applied/1"}, {"file", options.out_path}}};
@@ -105,26 +107,32 @@ Json IdentityJson(const delta::ImageIdentity& image) {
   return Json{{"bytes", image.bytes}, {"sha256", image.sha256.Hex()}};
 }
 
-constexpr std::array<std::string_view, delta::kStreamCount> kStreamNames{"control", "difference", "literal"};
+constexpr std::array<std::string_view, delta::kStreamCount> kStreamNames{"control", "difference",
+                                                                         "literal"};
 
 std::string ShowText(const std::string& path, const delta::ContainerReport& report) {
   const delta::Head& head = report.head;
-  std::string text = Format("{}: {} of {}\n", path,
-                            head.source ? "delta" : "full container", HumanBytes(report.file_bytes));
+  std::string text = Format("{}: {} of {}\n", path, head.source ? "delta" : "full container",
+                            HumanBytes(report.file_bytes));
   if (head.source) {
-    text += Format("  source   {} bytes, sha256 {}\n", head.source->bytes, head.source->sha256.Hex());
+    text +=
+        Format("  source   {} bytes, sha256 {}\n", head.source->bytes, head.source->sha256.Hex());
   }
-  text += Format("  target   {} bytes, sha256 {}\n  head     {} bytes, sha256 {}\n"
-                 "  frames   {}   device memory {}\n",
-                 head.target.bytes, head.target.sha256.Hex(), report.head_bytes,
-                 report.head_sha256.Hex(), head.frames.size(), HumanBytes(head.memory_bytes));
+  text += Format(
+      "  target   {} bytes, sha256 {}\n  head     {} bytes, sha256 {}\n"
+      "  frames   {}   device memory {}\n",
+      head.target.bytes, head.target.sha256.Hex(), report.head_bytes, report.head_sha256.Hex(),
+      head.frames.size(), HumanBytes(head.memory_bytes));
   for (std::size_t i = 0; i < kStreamNames.size(); ++i) {
     text += Format("  {:<10} {:>12} bytes → {:>12} coded\n", kStreamNames.at(i),
                    report.streams.at(i).plain_bytes, report.streams.at(i).coded_bytes);
   }
   const auto& made = report.operations;
-  return text + Format("  target bytes by operation: {} zero, {} literal, {} copied, {} changed ({} operations)\n",
-                       made.zero_bytes, made.literal_bytes, made.copy_bytes, made.add_bytes, made.operations);
+  return text + Format(
+                    "  target bytes by operation: {} zero, {} literal, {} copied, {} changed ({} "
+                    "operations)\n",
+                    made.zero_bytes, made.literal_bytes, made.copy_bytes, made.add_bytes,
+                    made.operations);
 }
 
 Json ShowJson(const std::string& path, const delta::ContainerReport& report) {
@@ -174,7 +182,8 @@ Result<Answer> Show(const ShowOptions& options) {
 
 std::vector<Command> ContainerCommands() {
   return {
-      {"delta make", "[--effort E] [--memory M] OLD NEW OUT", "write a delta container between two images",
+      {"delta make", "[--effort E] [--memory M] OLD NEW OUT",
+       "write a delta container between two images",
        "pawl-signer delta make --effort best old.img new.img delta.pawl",
        Declare<MakeOptions>(
            [](Arguments& arguments, MakeOptions& options) {
@@ -184,7 +193,8 @@ std::vector<Command> ContainerCommands() {
              arguments.Positional("OUT", options.out_path, "the container to write");
            },
            Make)},
-      {"delta full", "NEW OUT", "write a full container of an image", "pawl-signer delta full new.img full.pawl",
+      {"delta full", "NEW OUT", "write a full container of an image",
+       "pawl-signer delta full new.img full.pawl",
        Declare<MakeOptions>(
            [](Arguments& arguments, MakeOptions& options) {
              BindEngine(arguments, options);
@@ -197,12 +207,14 @@ std::vector<Command> ContainerCommands() {
        Declare<ApplyOptions>(
            [](Arguments& arguments, ApplyOptions& options) {
              arguments.Option("--memory", options.memory, "what the decoder may use (8MiB)");
-             arguments.Positional("OLD", options.old_path, "the source image; - for a full container");
+             arguments.Positional("OLD", options.old_path,
+                                  "the source image; - for a full container");
              arguments.Positional("IN", options.container, "the container");
              arguments.Positional("OUT", options.out_path, "the image to write");
            },
            Apply)},
-      {"delta show", "IN", "show head, frames and streams of a container", "pawl-signer delta show --json delta.pawl",
+      {"delta show", "IN", "show head, frames and streams of a container",
+       "pawl-signer delta show --json delta.pawl",
        Declare<ShowOptions>(
            [](Arguments& arguments, ShowOptions& options) {
              arguments.Positional("IN", options.container, "the container");

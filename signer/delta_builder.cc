@@ -18,8 +18,9 @@ Status CompareFiles(const std::string& made, const std::string& wanted) {
   PAWL_ASSIGN_OR_RETURN(delta::FileReader a, delta::FileReader::Open(made));
   PAWL_ASSIGN_OR_RETURN(delta::FileReader b, delta::FileReader::Open(wanted));
   const auto differs = [&](std::uint64_t offset) {
-    return Fail(ErrorCode::kDeltaNotReproducible,
-                Format("applying the delta gave other bytes than the image from byte {} on", offset));
+    return Fail(
+        ErrorCode::kDeltaNotReproducible,
+        Format("applying the delta gave other bytes than the image from byte {} on", offset));
   };
   if (a.SizeBytes() != b.SizeBytes()) return differs(std::min(a.SizeBytes(), b.SizeBytes()));
   Bytes from_a(kChunkBytes);
@@ -36,7 +37,8 @@ Status CompareFiles(const std::string& made, const std::string& wanted) {
 }
 
 // The image of a component, out of its full container.
-Status UnpackImage(const BuiltRelease& release, const Component& component, const std::string& out) {
+Status UnpackImage(const BuiltRelease& release, const Component& component,
+                   const std::string& out) {
   const std::string container = JoinPath(release.directory, component.full.file.path);
   PAWL_TRY(CheckReleaseFile(container, component.full.file, Depth::kHashes));
   delta::ApplyOptions options;
@@ -73,8 +75,9 @@ Result<DeltaOutcome> AddDelta(const DeltaRequest& request, const BuiltRelease& f
   delta.source_sha256 = source.sha256;
   delta.source_size = source.size;
   PAWL_ASSIGN_OR_RETURN(delta.source_chunks.file, CopyChunkList(from, source, to));
-  PAWL_ASSIGN_OR_RETURN(manifest::FileReference file,
-                        AdoptPayload(container, {info.file_bytes, info.sha256}, "pawl", to.directory));
+  PAWL_ASSIGN_OR_RETURN(
+      manifest::FileReference file,
+      AdoptPayload(container, {info.file_bytes, info.sha256}, "pawl", to.directory));
   delta.container = MakeContainerReference(std::move(file), info);
   target.deltas.push_back(std::move(delta));
   std::ranges::sort(target.deltas, {}, &manifest::Delta::source_sha256);
@@ -102,7 +105,8 @@ Status ProveDelta(const std::string& old_path, const std::string& container,
   return same;
 }
 
-Result<std::vector<DeltaOutcome>> AddDeltas(const Workspace& workspace, const DeltaRequest& request) {
+Result<std::vector<DeltaOutcome>> AddDeltas(const Workspace& workspace,
+                                            const DeltaRequest& request) {
   if (request.from == request.to) {
     return Fail(ErrorCode::kUsage, "expected two different releases as --from and --to");
   }

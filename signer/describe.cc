@@ -22,7 +22,8 @@ using manifest::Signers;
 using manifest::TargetFile;
 
 std::string ShortDigest(const TargetFile& target) {
-  return target.hashes.sha256 ? target.hashes.sha256->Hex().substr(0, 16) : std::string("no sha256");
+  return target.hashes.sha256 ? target.hashes.sha256->Hex().substr(0, 16)
+                              : std::string("no sha256");
 }
 
 std::string DescribeSigners(const Workspace& workspace, const Signers& signers) {
@@ -49,8 +50,9 @@ void CompareSigners(const Workspace& workspace, std::string_view role, const Sig
 void DescribeRoot(const Workspace& workspace, const manifest::Root& root, const RoleFile* published,
                   std::vector<std::string>& lines) {
   const manifest::Root* old = published == nullptr ? nullptr : published->metadata.root();
-  const auto compare = [&](std::string_view role, Signers manifest::Root::*member) {
-    CompareSigners(workspace, role, old == nullptr ? nullptr : &(old->*member), root.*member, lines);
+  const auto compare = [&](std::string_view role, Signers manifest::Root::* member) {
+    CompareSigners(workspace, role, old == nullptr ? nullptr : &(old->*member), root.*member,
+                   lines);
   };
   compare("root", &manifest::Root::root);
   compare("targets", &manifest::Root::targets);
@@ -65,14 +67,16 @@ const Delegation* FindDelegation(const RoleFile* file, const std::string& name) 
   return found == roles.end() ? nullptr : &*found;
 }
 
-void DescribeDelegations(const Workspace& workspace, const RoleFile& draft, const RoleFile* published,
-                         std::vector<std::string>& lines) {
+void DescribeDelegations(const Workspace& workspace, const RoleFile& draft,
+                         const RoleFile* published, std::vector<std::string>& lines) {
   for (const Delegation& role : draft.metadata.targets()->delegations.roles) {
     const Delegation* old = FindDelegation(published, role.name);
-    CompareSigners(workspace, role.name, old == nullptr ? nullptr : &old->signers, role.signers, lines);
+    CompareSigners(workspace, role.name, old == nullptr ? nullptr : &old->signers, role.signers,
+                   lines);
     if (old == nullptr || old->paths != role.paths || old->terminating != role.terminating) {
-      lines.push_back(Format("  may list {}{}", Join(role.paths, ", "),
-                             role.terminating ? "" : " (not terminating: later roles may list them too)"));
+      lines.push_back(
+          Format("  may list {}{}", Join(role.paths, ", "),
+                 role.terminating ? "" : " (not terminating: later roles may list them too)"));
     }
   }
   if (published == nullptr || published->metadata.targets() == nullptr) return;
@@ -85,7 +89,8 @@ void DescribeDelegations(const Workspace& workspace, const RoleFile& draft, cons
 
 std::string DescribeRelease(const TargetFile& target) {
   const auto summary = manifest::ParseReleaseSummary(target.custom);
-  if (!summary) return Format("a release whose summary cannot be read: {}", summary.error().Message());
+  if (!summary)
+    return Format("a release whose summary cannot be read: {}", summary.error().Message());
   return Format("release {} {}: build {}, epoch {}, channel {}, for {}", summary->product,
                 summary->version, summary->build, summary->epoch, summary->channel,
                 Join(summary->hardware, ", "));
@@ -95,7 +100,8 @@ std::string DescribeRollout(ByteView bytes) {
   const auto rollout = manifest::ParseRollout(bytes);
   if (!rollout) return rollout.error().Message();
   return Format("channel {} gets {} ({}): {} % of devices{}{}{}{}", rollout->channel,
-                rollout->release_path, rollout->release_sha256.Hex().substr(0, 16), rollout->percent,
+                rollout->release_path, rollout->release_sha256.Hex().substr(0, 16),
+                rollout->percent,
                 rollout->cohorts.empty() ? "" : ", groups " + Join(rollout->cohorts, ", "),
                 rollout->not_before ? ", from " + FormatUtcTime(*rollout->not_before) : "",
                 rollout->not_after ? ", until " + FormatUtcTime(*rollout->not_after) : "",
@@ -105,10 +111,10 @@ std::string DescribeRollout(ByteView bytes) {
 std::string DescribeOrder(ByteView bytes) {
   const auto order = manifest::ParseOrder(bytes);
   if (!order) return order.error().Message();
-  return Format("order {} to {}: {}{}, from {} to {}, because \"{}\"", order->counter, order->target,
-                manifest::OrderActionName(order->action),
-                order->release_path ? " " + *order->release_path : "", FormatUtcTime(order->not_before),
-                FormatUtcTime(order->not_after), order->reason);
+  return Format("order {} to {}: {}{}, from {} to {}, because \"{}\"", order->counter,
+                order->target, manifest::OrderActionName(order->action),
+                order->release_path ? " " + *order->release_path : "",
+                FormatUtcTime(order->not_before), FormatUtcTime(order->not_after), order->reason);
 }
 
 std::string DescribeTarget(const Workspace& workspace, const Roles& roles, const std::string& role,
@@ -136,7 +142,8 @@ std::uint64_t HighestEpoch(const RoleFile* file) {
 }
 
 void DescribeTargets(const Workspace& workspace, const Roles& roles, const std::string& role,
-                     const RoleFile& draft, const RoleFile* published, std::vector<std::string>& lines) {
+                     const RoleFile& draft, const RoleFile* published,
+                     std::vector<std::string>& lines) {
   static const std::map<std::string, TargetFile, std::less<>> kNone;
   const auto& now = draft.metadata.targets()->targets;
   const bool has_old = published != nullptr && published->metadata.targets() != nullptr;
@@ -151,9 +158,11 @@ void DescribeTargets(const Workspace& workspace, const Roles& roles, const std::
     if (!now.contains(path)) lines.push_back(Format("- {}: devices refuse it from now on", path));
   }
   const std::uint64_t epoch = HighestEpoch(&draft);
-  if (const std::uint64_t before = HighestEpoch(published); epoch > before && role.starts_with("releases-")) {
-    lines.push_back(Format("! security epoch {} → {}: a device that confirms it never goes back below",
-                           before, epoch));
+  if (const std::uint64_t before = HighestEpoch(published);
+      epoch > before && role.starts_with("releases-")) {
+    lines.push_back(
+        Format("! security epoch {} → {}: a device that confirms it never goes back below", before,
+               epoch));
   }
 }
 
@@ -165,11 +174,10 @@ std::vector<std::string> DescribeDraft(const Workspace& workspace, const Roles& 
   if (draft == nullptr) return {Format("{}: no draft", role)};
   const RoleFile* published = roles.Published(role);
   std::vector<std::string> lines;
-  lines.push_back(Format("{}: version {} ({}), valid until {}", role, draft->metadata.version,
-                         published == nullptr
-                             ? "the first"
-                             : Format("now published: {}", published->metadata.version),
-                         FormatUtcTime(draft->metadata.expires)));
+  lines.push_back(Format(
+      "{}: version {} ({}), valid until {}", role, draft->metadata.version,
+      published == nullptr ? "the first" : Format("now published: {}", published->metadata.version),
+      FormatUtcTime(draft->metadata.expires)));
   if (const manifest::Root* root = draft->metadata.root()) {
     DescribeRoot(workspace, *root, published, lines);
   } else if (draft->metadata.targets() != nullptr) {
@@ -177,10 +185,11 @@ std::vector<std::string> DescribeDraft(const Workspace& workspace, const Roles& 
     DescribeTargets(workspace, roles, role, *draft, published, lines);
   }
   if (lines.size() == 1) {
-    lines.emplace_back(published == nullptr ? "lists nothing yet" : "nothing changes but version and expiry");
+    lines.emplace_back(published == nullptr ? "lists nothing yet"
+                                            : "nothing changes but version and expiry");
   }
-  lines.push_back(Format("digest of what is signed: {}",
-                         HashSha256(AsBytes(draft->file.SignedBytes())).Hex()));
+  lines.push_back(
+      Format("digest of what is signed: {}", HashSha256(AsBytes(draft->file.SignedBytes())).Hex()));
   return lines;
 }
 

@@ -41,20 +41,20 @@ Status NoteSigners(const Workspace& workspace, const Roles& roles, DraftChange& 
 void NoteSize(const std::string& encoded, DraftChange& change) {
   const std::uint64_t cap = manifest::MetadataLimits{}.targets_bytes;
   if (encoded.size() * 2 < cap) return;
-  change.notes.push_back(Format("{} is {} bytes long; devices read at most {}", change.role,
-                                encoded.size(), cap));
+  change.notes.push_back(
+      Format("{} is {} bytes long; devices read at most {}", change.role, encoded.size(), cap));
 }
 
-Result<DraftChange> PutTarget(const Workspace& workspace, const Roles& roles, const std::string& role,
-                              const std::string& path, ByteView bytes, const Json& custom, UtcTime now) {
+Result<DraftChange> PutTarget(const Workspace& workspace, const Roles& roles,
+                              const std::string& role, const std::string& path, ByteView bytes,
+                              const Json& custom, UtcTime now) {
   DraftChange change;
   change.role = role;
   change.path = path;
   change.sha256 = HashSha256(bytes);
   PAWL_TRY(NoteSigners(workspace, roles, change));
-  PAWL_ASSIGN_OR_RETURN(
-      MetadataFile draft,
-      roles.NextDraft(role, now.PlusSeconds(workspace.policy().expiry.Of(role))));
+  PAWL_ASSIGN_OR_RETURN(MetadataFile draft,
+                        roles.NextDraft(role, now.PlusSeconds(workspace.policy().expiry.Of(role))));
   draft.content["targets"][path] = MakeTarget(bytes, custom);
   change.version = draft.version();
   PAWL_ASSIGN_OR_RETURN(const std::string encoded, EncodeMetadataFile(draft));
@@ -82,9 +82,10 @@ Result<Sha256Digest> FindRelease(const Roles& roles, const std::string& product,
       known.push_back(summary ? summary->version : path);
     }
   }
-  return Fail(ErrorCode::kUnknownName,
-              Format("release '{}' is not listed; listed are: {}. To list it: pawl-signer release {}",
-                     version, known.empty() ? "none" : Join(known, ", "), version));
+  return Fail(
+      ErrorCode::kUnknownName,
+      Format("release '{}' is not listed; listed are: {}. To list it: pawl-signer release {}",
+             version, known.empty() ? "none" : Join(known, ", "), version));
 }
 
 Status CheckChannel(const Workspace& workspace, const RolloutRequest& request) {
@@ -99,14 +100,16 @@ Result<manifest::Rollout> StartRollout(const Roles& roles, const RolloutRequest&
                                        const std::optional<manifest::Rollout>& before) {
   if (!request.version) {
     if (before) return *before;
-    return Fail(ErrorCode::kUsage,
-                Format("channel '{}' has no rollout yet; name a release with --release", request.channel));
+    return Fail(
+        ErrorCode::kUsage,
+        Format("channel '{}' has no rollout yet; name a release with --release", request.channel));
   }
   manifest::Rollout rollout;
   rollout.product = request.product;
   rollout.channel = request.channel;
   rollout.release_path = manifest::ReleasePath(request.product, *request.version);
-  PAWL_ASSIGN_OR_RETURN(rollout.release_sha256, FindRelease(roles, request.product, *request.version));
+  PAWL_ASSIGN_OR_RETURN(rollout.release_sha256,
+                        FindRelease(roles, request.product, *request.version));
   // The same salt for the same release: raising the percentage only ever adds devices.
   rollout.salt = *request.version;
   if (before && before->release_path == rollout.release_path) {
@@ -139,8 +142,9 @@ Status CheckOrderRequest(const OrderRequest& request) {
     return Fail(ErrorCode::kUsage, "expected exactly one of --device and --group");
   }
   if (request.group && !manifest::IsPlainName(*request.group)) {
-    return Fail(ErrorCode::kInputInvalid,
-                Format("expected a plain group name ([a-z0-9][a-z0-9._-]*), found '{}'", *request.group));
+    return Fail(
+        ErrorCode::kInputInvalid,
+        Format("expected a plain group name ([a-z0-9][a-z0-9._-]*), found '{}'", *request.group));
   }
   const bool named = request.action == manifest::OrderAction::kRollback ||
                      request.action == manifest::OrderAction::kInstall;
@@ -156,14 +160,15 @@ Result<std::optional<Bytes>> ReadListedTarget(const Workspace& workspace, const 
   const manifest::TargetFile* listed = FindListed(roles.Effective(role), path);
   if (listed == nullptr) return std::optional<Bytes>();
   const Sha256Digest sha256 = *listed->hashes.sha256;
-  for (const std::string& place :
-       {workspace.WaitingTargetPath(path), workspace.PublicPath(PublishedTargetPath(path, sha256))}) {
+  for (const std::string& place : {workspace.WaitingTargetPath(path),
+                                   workspace.PublicPath(PublishedTargetPath(path, sha256))}) {
     PAWL_ASSIGN_OR_RETURN(std::optional<Bytes> bytes,
                           ReadFileIfExists(place, manifest::kMaxReleaseManifestBytes));
     if (bytes && HashSha256(*bytes) == sha256) return bytes;
   }
   return Fail(ErrorCode::kReleaseFileMismatch,
-              Format("{}: there is no file with the listed sha256 {} in the workspace", path, sha256.Hex()));
+              Format("{}: there is no file with the listed sha256 {} in the workspace", path,
+                     sha256.Hex()));
 }
 
 Result<DraftChange> AddRelease(const Workspace& workspace, const std::string& product,
@@ -178,8 +183,10 @@ Result<DraftChange> AddRelease(const Workspace& workspace, const std::string& pr
                         PutTarget(workspace, roles, role, path, release.manifest_bytes,
                                   manifest::EncodeReleaseSummary(release.manifest), now));
   if (published != nullptr && *published->hashes.sha256 != change.sha256) {
-    change.notes.push_back(Format("{} is published with another manifest; set its rollouts again after "
-                                  "this is published, they name the old one", version));
+    change.notes.push_back(
+        Format("{} is published with another manifest; set its rollouts again after "
+               "this is published, they name the old one",
+               version));
   }
   return change;
 }
@@ -236,8 +243,9 @@ Result<manifest::OrderAction> ParseOrderAction(std::string_view text) {
   for (const manifest::OrderAction action : {kRollback, kInstall, kHold, kReleaseHold}) {
     if (manifest::OrderActionName(action) == text) return action;
   }
-  return Fail(ErrorCode::kUsage,
-              Format("expected --action rollback, install, hold or release-hold, found '{}'", text));
+  return Fail(
+      ErrorCode::kUsage,
+      Format("expected --action rollback, install, hold or release-hold, found '{}'", text));
 }
 
 }  // namespace pawl::signer

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Changes that wait for signatures: listing a release, setting a rollout, giving an order. Each rewrites
-// the draft of one role; signatures under an earlier text of the draft do not survive.
+// Changes that wait for signatures: listing a release, setting a rollout, giving an order. Each
+// rewrites the draft of one role; signatures under an earlier text of the draft do not survive.
 
 #include <cstdint>
 #include <optional>
@@ -22,16 +22,18 @@ namespace pawl::signer {
 struct DraftChange {
   std::string role;
   std::uint64_t version = 0;
-  std::string path;                 // of the target
-  Sha256Digest sha256;              // of the target
-  std::vector<std::string> voided;  // names of those who had signed the draft before and must sign again
-  std::vector<std::string> signers; // names of those who can sign
+  std::string path;     // of the target
+  Sha256Digest sha256;  // of the target
+  std::vector<std::string>
+      voided;  // names of those who had signed the draft before and must sign again
+  std::vector<std::string> signers;  // names of those who can sign
   std::uint64_t threshold = 0;
-  std::vector<std::string> notes;   // what a person should know
+  std::vector<std::string> notes;  // what a person should know
 };
 
-// The bytes of a target that the draft or the published file of `role` lists, drafts first; empty when
-// neither lists it. ERRORS: kReleaseFileMismatch when the file is gone or is not what is listed.
+// The bytes of a target that the draft or the published file of `role` lists, drafts first; empty
+// when neither lists it. ERRORS: kReleaseFileMismatch when the file is gone or is not what is
+// listed.
 Result<std::optional<Bytes>> ReadListedTarget(const Workspace& workspace, const Roles& roles,
                                               std::string_view role, const std::string& path);
 
@@ -56,9 +58,11 @@ struct RolloutChange {
   manifest::Rollout rollout;
   std::optional<manifest::Rollout> before;
 };
-// What the request leaves out stays as it is. A rollout of another release starts with 100 percent, a salt of its
-// own, no cohorts and no window. ERRORS: kUnknownName (channel, release), kInputInvalid.
-Result<RolloutChange> SetRollout(const Workspace& workspace, const RolloutRequest& request, UtcTime now);
+// What the request leaves out stays as it is. A rollout of another release starts with 100 percent,
+// a salt of its own, no cohorts and no window. ERRORS: kUnknownName (channel, release),
+// kInputInvalid.
+Result<RolloutChange> SetRollout(const Workspace& workspace, const RolloutRequest& request,
+                                 UtcTime now);
 
 struct OrderRequest {
   std::string product;

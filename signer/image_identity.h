@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Reads /usr/lib/pawl/release out of an image, so that an image cannot be published under another name,
-// version or epoch than its own. File systems are read by their own tools from Debian (debugfs of
-// e2fsprogs, unsquashfs of squashfs-tools), found in the system's folders only.
+// Reads /usr/lib/pawl/release out of an image, so that an image cannot be published under another
+// name, version or epoch than its own. File systems are read by their own tools from Debian
+// (debugfs of e2fsprogs, unsquashfs of squashfs-tools), found in the system's folders only.
 
 #include <optional>
 #include <string>
@@ -20,7 +20,8 @@ enum class ImageKind { kExt, kSquashfs, kOther };
 Result<ImageKind> KindOfImage(const std::string& path);
 
 // The identity inside an image; empty when the image is of another kind or has no such file.
-// ERRORS: kToolMissing naming the package; kManifestMalformed when the file is there and not as it must be.
+// ERRORS: kToolMissing naming the package; kManifestMalformed when the file is there and not as it
+// must be.
 Result<std::optional<manifest::ImageIdentity>> ReadImageIdentity(const std::string& path);
 
 }  // namespace pawl::signer

@@ -16,7 +16,8 @@ struct NewOptions {
 
 // A new passphrase: once from a descriptor, twice from a person.
 Result<SecretBuffer> ReadNewPassphrase(std::optional<std::uint64_t> fd, const std::string& name) {
-  PAWL_ASSIGN_OR_RETURN(SecretBuffer first, ReadPassphrase(fd, Format("new passphrase of {}", name)));
+  PAWL_ASSIGN_OR_RETURN(SecretBuffer first,
+                        ReadPassphrase(fd, Format("new passphrase of {}", name)));
   if (fd) return first;
   PAWL_ASSIGN_OR_RETURN(const SecretBuffer second, ReadPassphrase(fd, "the same once more"));
   if (SecretEqual(first.view(), second.view())) return first;
@@ -24,7 +25,8 @@ Result<SecretBuffer> ReadNewPassphrase(std::optional<std::uint64_t> fd, const st
 }
 
 Json KeyJson(const NamedKey& key) {
-  return Json{{"schema", "pawl.key-info/1"}, {"name", key.name}, {"keyid", key.keyid}, {"key", key.tuf}};
+  return Json{
+      {"schema", "pawl.key-info/1"}, {"name", key.name}, {"keyid", key.keyid}, {"key", key.tuf}};
 }
 
 Result<Answer> New(const NewOptions& options) {
@@ -56,19 +58,19 @@ Result<Answer> Show(const FileOptions& options) {
   if (options.file.ends_with(".pub")) {
     PAWL_ASSIGN_OR_RETURN(const Bytes bytes, ReadFile(options.file, kMaxKeyFileBytes));
     PAWL_ASSIGN_OR_RETURN(const NamedKey key, ParsePublicKey(bytes, options.file));
-    return Answer{Format("{}: public key of {}\n  key id  {}\n  public  {}\n", options.file, key.name,
-                         key.keyid, key.tuf["keyval"]["public"].get<std::string>()),
+    return Answer{Format("{}: public key of {}\n  key id  {}\n  public  {}\n", options.file,
+                         key.name, key.keyid, key.tuf["keyval"]["public"].get<std::string>()),
                   KeyJson(key)};
   }
   PAWL_ASSIGN_OR_RETURN(const Bytes bytes, ReadKeyFile(options.file));
   PAWL_ASSIGN_OR_RETURN(const SealedKey sealed, ParseKeyFile(bytes, options.file));
   const NamedKey& key = sealed.named;
-  Answer answer{Format("{}: secret key of {}, encrypted\n  key id  {}\n  public  {}\n"
-                       "  one guess at the passphrase costs {} MiB of memory, {} passes\n",
-                       options.file, key.name, key.keyid,
-                       key.tuf["keyval"]["public"].get<std::string>(),
-                       sealed.cost.memory_bytes >> 20U, sealed.cost.passes),
-                KeyJson(key)};
+  Answer answer{
+      Format("{}: secret key of {}, encrypted\n  key id  {}\n  public  {}\n"
+             "  one guess at the passphrase costs {} MiB of memory, {} passes\n",
+             options.file, key.name, key.keyid, key.tuf["keyval"]["public"].get<std::string>(),
+             sealed.cost.memory_bytes >> 20U, sealed.cost.passes),
+      KeyJson(key)};
   answer.json["memory_bytes"] = sealed.cost.memory_bytes;
   answer.json["passes"] = sealed.cost.passes;
   return answer;
@@ -80,9 +82,10 @@ Result<Answer> Passwd(const FileOptions& options) {
                         ReadNewPassphrase(options.passphrase_fd, key.named.name));
   PAWL_ASSIGN_OR_RETURN(const std::string text, SealKey(key.named.name, key.key, passphrase));
   PAWL_TRY(AtomicWriteFile(options.file, AsBytes(text), 0600));
-  Answer answer{Format("{} now opens with the new passphrase; old copies still open with the old one\n",
-                       options.file),
-                KeyJson(key.named)};
+  Answer answer{
+      Format("{} now opens with the new passphrase; old copies still open with the old one\n",
+             options.file),
+      KeyJson(key.named)};
   return answer;
 }
 
@@ -99,20 +102,22 @@ std::vector<Command> KeyCommands() {
        Declare<NewOptions>(
            [](Arguments& arguments, NewOptions& options) {
              arguments.Option("--name", options.name, "whose key it is, as anna", true);
-             arguments.Option("--out", options.out, "the file to write; FILE.pub comes beside it", true);
+             arguments.Option("--out", options.out, "the file to write; FILE.pub comes beside it",
+                              true);
              arguments.Option("--passphrase-fd", options.passphrase_fd,
                               "read the passphrase from this descriptor");
            },
            New)},
-      {"key show", "FILE", "show name and key id of a key file", "pawl-signer key show anna.key.pub",
-       Declare<FileOptions>(BindFile, Show)},
+      {"key show", "FILE", "show name and key id of a key file",
+       "pawl-signer key show anna.key.pub", Declare<FileOptions>(BindFile, Show)},
       {"key passwd", "FILE [--passphrase-fd N]", "change the passphrase of a key file",
        "pawl-signer key passwd anna.key",
        Declare<FileOptions>(
            [](Arguments& arguments, FileOptions& options) {
              BindFile(arguments, options);
-             arguments.Option("--passphrase-fd", options.passphrase_fd,
-                              "read the old and the new passphrase from this descriptor, a line each");
+             arguments.Option(
+                 "--passphrase-fd", options.passphrase_fd,
+                 "read the old and the new passphrase from this descriptor, a line each");
            },
            Passwd)},
   };

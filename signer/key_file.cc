@@ -116,7 +116,10 @@ Result<Fields> Parse(ByteView bytes, const std::string& where, const KeyCostLimi
   PAWL_TRY(Expect(file, "keyid", named.keyid));
   Json header = *document;
   header.erase("sealed");
-  return Fields{{std::move(named), cost}, std::move(salt), std::move(nonce), std::move(sealed),
+  return Fields{{std::move(named), cost},
+                std::move(salt),
+                std::move(nonce),
+                std::move(sealed),
                 CanonicalJson(header)};
 }
 
@@ -141,9 +144,9 @@ Result<std::string> SealKey(const std::string& name, const Ed25519Key& key,
   PAWL_ASSIGN_OR_RETURN(const SecretBuffer secret, DeriveKey(passphrase, salt, cost));
   const SecretBuffer seed = key.Seed();
   Bytes sealed(kSealedBytes);
-  crypto_aead_xchacha20poly1305_ietf_encrypt(sealed.data(), nullptr, seed.view().data(), seed.size(),
-                                             AsBytes(header).data(), header.size(), nullptr,
-                                             nonce.data(), secret.view().data());
+  crypto_aead_xchacha20poly1305_ietf_encrypt(sealed.data(), nullptr, seed.view().data(),
+                                             seed.size(), AsBytes(header).data(), header.size(),
+                                             nullptr, nonce.data(), secret.view().data());
   file["sealed"] = HexEncode(sealed);
   return PrettyJson(file);
 }
@@ -176,7 +179,7 @@ Result<SigningKey> OpenKey(ByteView bytes, const std::string& where, const Secre
 
 Result<Bytes> ReadKeyFile(const std::string& path) {
   PAWL_ASSIGN_OR_RETURN(const UniqueFd fd, OpenFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
-  struct stat info {};
+  struct stat info{};
   if (fstat(fd.get(), &info) != 0) return std::unexpected(ErrnoError(errno, path));
   if (!S_ISREG(info.st_mode)) return Fail(kMalformed, Format("{}: expected a regular file", path));
   if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {

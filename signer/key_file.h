@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Encrypted Ed25519 key files. The passphrase becomes a key by Argon2id, whose cost stands in the file;
-// XChaCha20-Poly1305 seals the seed and authenticates everything else in the file with it.
+// Encrypted Ed25519 key files. The passphrase becomes a key by Argon2id, whose cost stands in the
+// file; XChaCha20-Poly1305 seals the seed and authenticates everything else in the file with it.
 // Specification: docs/key-file-format.md.
 
 #include <cstdint>
@@ -25,8 +25,8 @@ struct KeyCost {
   std::uint64_t passes = 3;
 };
 
-// What is accepted in a file. Too low: somebody made guessing cheap. Too high: opening the file would
-// take the machine down. Only tests use other limits, through this interface.
+// What is accepted in a file. Too low: somebody made guessing cheap. Too high: opening the file
+// would take the machine down. Only tests use other limits, through this interface.
 struct KeyCostLimits {
   std::uint64_t min_memory_bytes = 64ULL << 20;
   std::uint64_t max_memory_bytes = 1ULL << 30;
@@ -40,7 +40,8 @@ struct SigningKey {
   Ed25519Key key;
 };
 
-// The text of a key file. ERRORS: kInputInvalid (name not plain, passphrase under 8 bytes); kKeyFileCost.
+// The text of a key file. ERRORS: kInputInvalid (name not plain, passphrase under 8 bytes);
+// kKeyFileCost.
 Result<std::string> SealKey(const std::string& name, const Ed25519Key& key,
                             const SecretBuffer& passphrase, const KeyCost& cost = {},
                             const KeyCostLimits& limits = {});
@@ -58,8 +59,8 @@ Result<SealedKey> ParseKeyFile(ByteView bytes, const std::string& where,
 Result<SigningKey> OpenKey(ByteView bytes, const std::string& where, const SecretBuffer& passphrase,
                            const KeyCostLimits& limits = {});
 
-// The bytes of a key file that only its owner can read. ERRORS: kKeyFilePermissions (group or others may
-// read it, or it belongs to another user), kInputMissing, kKeyFileMalformed.
+// The bytes of a key file that only its owner can read. ERRORS: kKeyFilePermissions (group or
+// others may read it, or it belongs to another user), kInputMissing, kKeyFileMalformed.
 Result<Bytes> ReadKeyFile(const std::string& path);
 
 }  // namespace pawl::signer

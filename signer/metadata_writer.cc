@@ -47,8 +47,7 @@ Result<MetadataFile> ParseMetadataFile(std::string_view role, ByteView bytes) {
 Result<std::string> EncodeMetadataFile(const MetadataFile& file) {
   Json signatures = Json::array();
   for (const manifest::RoleSignature& signature : file.signatures) {
-    signatures.push_back(
-        Json{{"keyid", signature.keyid}, {"sig", HexEncode(signature.signature)}});
+    signatures.push_back(Json{{"keyid", signature.keyid}, {"sig", HexEncode(signature.signature)}});
   }
   const std::string canonical = file.SignedBytes();
   const auto foreign = std::ranges::find_if(canonical, [](char c) {
@@ -74,12 +73,14 @@ Status CheckRoleKeys(std::string_view role, const RoleKeys& keys) {
   std::set<Bytes> distinct;
   for (const NamedKey& key : keys.keys) distinct.insert(key.key.identity());
   if (keys.threshold >= 1 && keys.threshold <= distinct.size()) return {};
-  return Fail(ErrorCode::kInputInvalid,
-              Format("{}: expected a threshold between 1 and the number of different keys ({}), found {}",
-                     role, distinct.size(), keys.threshold));
+  return Fail(
+      ErrorCode::kInputInvalid,
+      Format("{}: expected a threshold between 1 and the number of different keys ({}), found {}",
+             role, distinct.size(), keys.threshold));
 }
 
-Json MakeRoot(std::uint64_t version, UtcTime expires, const std::map<std::string, RoleKeys>& roles) {
+Json MakeRoot(std::uint64_t version, UtcTime expires,
+              const std::map<std::string, RoleKeys>& roles) {
   Json root = Common("root", version, expires);
   root["consistent_snapshot"] = true;
   root["keys"] = Json::object();

@@ -35,8 +35,8 @@ struct MetadataFile {
 // ERRORS: as manifest::ParseMetadata.
 Result<MetadataFile> ParseMetadataFile(std::string_view role, ByteView bytes);
 
-// The bytes of the file. ERRORS: kInputInvalid for text that is not printable ASCII: clients disagree on
-// how other text is put into canonical form.
+// The bytes of the file. ERRORS: kInputInvalid for text that is not printable ASCII: clients
+// disagree on how other text is put into canonical form.
 Result<std::string> EncodeMetadataFile(const MetadataFile& file);
 
 // Appends a signature, or replaces the one of the same key. Signatures stand in order of key id.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// pawl-repo.toml: what everybody who works on a repository shares. Nothing in it is secret, and nothing
-// in it can weaken a check: it says what is built for whom and how long metadata lives.
+// pawl-repo.toml: what everybody who works on a repository shares. Nothing in it is secret, and
+// nothing in it can weaken a check: it says what is built for whom and how long metadata lives.
 // Specification: docs/repository-layout.md.
 
 #include <cstdint>
@@ -43,8 +43,8 @@ struct Policy {
   ExpiryPolicy expiry;
 };
 
-// ERRORS: kConfigInvalid naming line or member; unknown members are refused, since a misspelled one would
-// silently not apply.
+// ERRORS: kConfigInvalid naming line or member; unknown members are refused, since a misspelled one
+// would silently not apply.
 Result<Policy> ParsePolicy(std::string_view text, const std::string& where);
 std::string EncodePolicy(const Policy& policy);
 

@@ -31,9 +31,8 @@ Result<NamedKey> ReadNamedKey(std::string name, const Json& tuf_key) {
 }
 
 Result<NamedKey> MakeNamedKey(std::string name, ByteView raw) {
-  const Json tuf{{"keytype", "ed25519"},
-                 {"scheme", "ed25519"},
-                 {"keyval", Json{{"public", HexEncode(raw)}}}};
+  const Json tuf{
+      {"keytype", "ed25519"}, {"scheme", "ed25519"}, {"keyval", Json{{"public", HexEncode(raw)}}}};
   return ReadNamedKey(std::move(name), tuf);
 }
 
@@ -44,8 +43,8 @@ Result<NamedKey> ParsePublicKey(ByteView bytes, const std::string& where) {
   PAWL_ASSIGN_OR_RETURN(const JsonObject file, JsonObject::From(*document, where, kMalformed));
   PAWL_ASSIGN_OR_RETURN(const std::string schema, file.String("schema"));
   if (schema != kPublicKeySchema) {
-    return Fail(kMalformed,
-                Format("{}: expected the schema {}, found \"{}\"", where, kPublicKeySchema, schema));
+    return Fail(kMalformed, Format("{}: expected the schema {}, found \"{}\"", where,
+                                   kPublicKeySchema, schema));
   }
   PAWL_ASSIGN_OR_RETURN(const std::string name, file.String("name"));
   PAWL_ASSIGN_OR_RETURN(const JsonObject key, file.Object("key"));
@@ -59,10 +58,8 @@ Result<NamedKey> ParsePublicKey(ByteView bytes, const std::string& where) {
 }
 
 std::string EncodePublicKey(const NamedKey& key) {
-  return PrettyJson(Json{{"schema", kPublicKeySchema},
-                         {"name", key.name},
-                         {"keyid", key.keyid},
-                         {"key", key.tuf}});
+  return PrettyJson(Json{
+      {"schema", kPublicKeySchema}, {"name", key.name}, {"keyid", key.keyid}, {"key", key.tuf}});
 }
 
 Result<KeyRing> KeyRing::Load(const std::string& directory) {

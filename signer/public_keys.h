@@ -44,7 +44,8 @@ std::string EncodePublicKey(const NamedKey& key);
 // The keys of a workspace.
 class KeyRing {
  public:
-  // Reads every *.pub in `directory`. ERRORS: as ParsePublicKey; kKeyInvalid when one key has two names.
+  // Reads every *.pub in `directory`. ERRORS: as ParsePublicKey; kKeyInvalid when one key has two
+  // names.
   static Result<KeyRing> Load(const std::string& directory);
 
   // ERRORS: kOutputExists when the name is taken by another key or the key has another name.
@@ -58,6 +59,7 @@ class KeyRing {
 };
 
 // "anna, ben"
-std::string JoinNames(const std::vector<std::string>& names, std::string_view last_separator = " or ");
+std::string JoinNames(const std::vector<std::string>& names,
+                      std::string_view last_separator = " or ");
 
 }  // namespace pawl::signer

@@ -22,7 +22,8 @@ class Planner {
       : workspace_(workspace), roles_(std::move(roles)), request_(request) {}
 
   Result<Publication> Plan() {
-    if (const RoleFile* timestamp = roles_.Published("timestamp")) plan_.started_from = timestamp->bytes;
+    if (const RoleFile* timestamp = roles_.Published("timestamp"))
+      plan_.started_from = timestamp->bytes;
     if (request_.purpose == Purpose::kPublish) {
       PAWL_TRY(ChooseDrafts());
     } else {
@@ -52,7 +53,9 @@ class Planner {
   bool HasKeysFor(std::string_view role) const;
   Status Judge();
   Result<Bytes> FirstRoot() const;
-  void Add(std::string path, const Bytes& bytes) { plan_.files.push_back({std::move(path), bytes, {}, {}}); }
+  void Add(std::string path, const Bytes& bytes) {
+    plan_.files.push_back({std::move(path), bytes, {}, {}});
+  }
   UtcTime Until(std::string_view role) const {
     return request_.now.PlusSeconds(workspace_.policy().expiry.Of(role));
   }
@@ -70,14 +73,16 @@ Status Planner::ChooseDrafts() {
   if (!request_.only_roles.empty()) PAWL_TRY(roles_.KeepDrafts(request_.only_roles));
   const std::vector<std::string> drafts = roles_.DraftNames();
   if (drafts.empty()) {
-    return Fail(ErrorCode::kAlreadyDone,
-                "there are no drafts to publish; to give what is published new dates: pawl-signer refresh");
+    return Fail(
+        ErrorCode::kAlreadyDone,
+        "there are no drafts to publish; to give what is published new dates: pawl-signer refresh");
   }
   for (const std::string& role : drafts) PAWL_TRY(CheckDraftVersion(role));
   return {};
 }
 
-// A draft follows what is published by exactly one version, or is what an interrupted run has published.
+// A draft follows what is published by exactly one version, or is what an interrupted run has
+// published.
 Status Planner::CheckDraftVersion(const std::string& role) {
   const RoleFile* published = roles_.Published(role);
   const RoleFile* draft = roles_.Draft(role);
@@ -88,16 +93,18 @@ Status Planner::CheckDraftVersion(const std::string& role) {
     roles_.DropDraft(role);
     return {};
   }
-  return Fail(ErrorCode::kVersionMismatch,
-              Format("the draft of {} is version {}, and version {} is published: somebody else published "
-                     "in between; remove draft/{}.json and make the change again",
-                     role, draft->metadata.version, before, role));
+  return Fail(
+      ErrorCode::kVersionMismatch,
+      Format("the draft of {} is version {}, and version {} is published: somebody else published "
+             "in between; remove draft/{}.json and make the change again",
+             role, draft->metadata.version, before, role));
 }
 
 // With their keys at hand, rollout and orders get new dates too.
 Status Planner::RenewRoles() {
   if (!plan_.started_from) {
-    return Fail(ErrorCode::kMetadataMissing, "nothing is published yet; run pawl-signer publish first");
+    return Fail(ErrorCode::kMetadataMissing,
+                "nothing is published yet; run pawl-signer publish first");
   }
   const std::vector<std::string> waiting = roles_.DraftNames();
   PAWL_TRY(roles_.KeepDrafts({}));
@@ -229,6 +236,10 @@ Result<PinnedFile> Planner::NewSnapshot() {
     }
     pins.emplace(role, Pin(file->metadata.version, file->bytes));
   }
+  for (const std::string& role : roles_.FormerNames()) {
+    const RoleFile& file = *roles_.Published(role);
+    pins.emplace(role, Pin(file.metadata.version, file.bytes));
+  }
   const RoleFile* old = roles_.Published("snapshot");
   const std::uint64_t version = old == nullptr ? 1 : old->metadata.version + 1;
   PAWL_ASSIGN_OR_RETURN(const RoleFile snapshot,
@@ -260,10 +271,9 @@ Status Planner::PlanMetadata() {
   const RoleFile* old = roles_.Published("timestamp");
   plan_.snapshot_version = snapshot.version;
   plan_.timestamp_version = old == nullptr ? 1 : old->metadata.version + 1;
-  PAWL_ASSIGN_OR_RETURN(
-      const RoleFile timestamp,
-      SignOnline("timestamp", MakeTimestamp(plan_.timestamp_version, request_.now,
-                                            Until("timestamp"), snapshot)));
+  PAWL_ASSIGN_OR_RETURN(const RoleFile timestamp,
+                        SignOnline("timestamp", MakeTimestamp(plan_.timestamp_version, request_.now,
+                                                              Until("timestamp"), snapshot)));
   Add(PublishedMetadataPath("timestamp", 0), timestamp.bytes);
   return {};
 }
@@ -275,15 +285,16 @@ Result<Bytes> Planner::FirstRoot() const {
   }
   auto bytes = ReadFile(workspace_.PublicPath(path), kMaxMetadataFileBytes);
   if (bytes) return bytes;
-  return Fail(ErrorCode::kRootMissing,
-              "there is no published root and none in this publication; sign and publish the root too");
+  return Fail(
+      ErrorCode::kRootMissing,
+      "there is no published root and none in this publication; sign and publish the root too");
 }
 
 Status Planner::Judge() {
   PAWL_ASSIGN_OR_RETURN(const Bytes first_root, FirstRoot());
   MemoryMetadataStore store;
-  // A device that has seen what is public now must be able to follow; one that has not, as well. If the
-  // old tree has expired, nobody could have seen it just now.
+  // A device that has seen what is public now must be able to follow; one that has not, as well. If
+  // the old tree has expired, nobody could have seen it just now.
   if (plan_.started_from) {
     TreeFetcher before(workspace_.PublicDirectory());
     auto device = manifest::TufClient::Open(store, first_root, request_.now);

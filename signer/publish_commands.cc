@@ -38,33 +38,34 @@ Result<Publication> Run(const PublishOptions& options, Purpose purpose, UtcTime 
 Result<Answer> PublishDrafts(const PublishOptions& options, UtcTime now) {
   PAWL_ASSIGN_OR_RETURN(const Publication plan, Run(options, Purpose::kPublish, now));
   const auto& report = plan.report;
-  return Answer{Format("published {}: snapshot {}, timestamp {} (valid until {})\n"
-                       "{} files, {} of payloads; read back and judged as a device would: "
-                       "{} releases, {} rollouts, {} orders\n{}"
-                       "next: pawl-signer status; before the timestamp expires: pawl-signer refresh\n",
-                       plan.roles.empty() ? "what was begun before" : Join(plan.roles, ", "),
-                       plan.snapshot_version, plan.timestamp_version,
-                       FormatUtcTime(report.versions.timestamp_expires), plan.files.size(),
-                       HumanBytes(plan.payload_bytes), report.releases.size(), report.rollouts,
-                       report.orders, NoteLines(plan.notes)),
-                ToJson(plan)};
+  return Answer{
+      Format("published {}: snapshot {}, timestamp {} (valid until {})\n"
+             "{} files, {} of payloads; read back and judged as a device would: "
+             "{} releases, {} rollouts, {} orders\n{}"
+             "next: pawl-signer status; before the timestamp expires: pawl-signer refresh\n",
+             plan.roles.empty() ? "what was begun before" : Join(plan.roles, ", "),
+             plan.snapshot_version, plan.timestamp_version,
+             FormatUtcTime(report.versions.timestamp_expires), plan.files.size(),
+             HumanBytes(plan.payload_bytes), report.releases.size(), report.rollouts, report.orders,
+             NoteLines(plan.notes)),
+      ToJson(plan)};
 }
 
 Result<Answer> Refresh(const PublishOptions& options, UtcTime now) {
   PAWL_ASSIGN_OR_RETURN(const Publication plan, Run(options, Purpose::kRefresh, now));
-  return Answer{Format("refreshed: timestamp {} (valid until {}), snapshot {}{}\n{}",
-                       plan.timestamp_version, FormatUtcTime(plan.report.versions.timestamp_expires),
-                       plan.snapshot_version,
-                       plan.roles.empty() ? "" : ", also " + Join(plan.roles, ", "),
-                       NoteLines(plan.notes)),
-                ToJson(plan)};
+  return Answer{
+      Format("refreshed: timestamp {} (valid until {}), snapshot {}{}\n{}", plan.timestamp_version,
+             FormatUtcTime(plan.report.versions.timestamp_expires), plan.snapshot_version,
+             plan.roles.empty() ? "" : ", also " + Join(plan.roles, ", "), NoteLines(plan.notes)),
+      ToJson(plan)};
 }
 
 }  // namespace
 
 std::vector<Command> PublishCommands(UtcTime now) {
   return {
-      {"publish", "[ROLE…] --key FILE --key FILE", "verify the signed drafts as a device would, then serve them",
+      {"publish", "[ROLE…] --key FILE --key FILE",
+       "verify the signed drafts as a device would, then serve them",
        "pawl-signer publish --key snapshot.key --key timestamp.key",
        DeclareAt<PublishOptions>(
            now,

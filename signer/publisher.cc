@@ -26,10 +26,11 @@ Status CheckNobodyElsePublished(const Workspace& workspace, const Publication& p
   const std::string path = workspace.PublicPath(PublishedMetadataPath("timestamp", 0));
   PAWL_ASSIGN_OR_RETURN(const auto now, ReadFileIfExists(path, kMaxMetadataFileBytes));
   if (now == plan.started_from) return {};
-  return Fail(ErrorCode::kVersionMismatch,
-              Format("{} was changed by somebody else while this publication was being made; nothing that "
-                     "devices see was changed by it. Run the command again",
-                     path));
+  return Fail(
+      ErrorCode::kVersionMismatch,
+      Format("{} was changed by somebody else while this publication was being made; nothing that "
+             "devices see was changed by it. Run the command again",
+             path));
 }
 
 Status WriteFiles(const Workspace& workspace, const Publication& plan, TreeWriter& writer) {
@@ -76,8 +77,8 @@ Status RemoveDrafts(const Workspace& workspace, const Publication& plan) {
 
 Result<TreeReport> ReadBack(const std::string& directory, UtcTime now,
                             std::optional<std::set<std::string>> hash_releases) {
-  auto first_root = ReadFile(JoinPath(directory, PublishedMetadataPath("root", 1)),
-                             kMaxMetadataFileBytes);
+  auto first_root =
+      ReadFile(JoinPath(directory, PublishedMetadataPath("root", 1)), kMaxMetadataFileBytes);
   if (!first_root) {
     return Fail(ErrorCode::kRootMissing,
                 Format("{} is no published repository: it has no metadata/1.root.json", directory));
@@ -140,7 +141,8 @@ Status DirectoryTreeWriter::Copy(const std::string& source, const std::string& p
   PAWL_ASSIGN_OR_RETURN(const FileDigest copied,
                         CopyBytes(from.get(), to.get(), reference.length, source));
   if (copied.sha256 != reference.sha256) {
-    return Fail(ErrorCode::kReleaseFileMismatch, Format("{} changed while it was published", source));
+    return Fail(ErrorCode::kReleaseFileMismatch,
+                Format("{} changed while it was published", source));
   }
   PAWL_TRY(SyncFd(to.get(), temporary.path()));
   if (std::rename(temporary.path().c_str(), place.c_str()) != 0) {

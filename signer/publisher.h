@@ -2,7 +2,8 @@
 #pragma once
 
 // Makes a planned publication public: in an order in which every moment is a whole repository for
-// devices, each file atomically, the timestamp last. Whatever interrupts it, running it again completes it.
+// devices, each file atomically, the timestamp last. Whatever interrupts it, running it again
+// completes it.
 
 #include <string>
 #include <string_view>
@@ -20,8 +21,8 @@ class TreeWriter {
   virtual ~TreeWriter() = default;
   // Replaces the file `path` (below public/) atomically and durably.
   virtual Status Write(const std::string& path, ByteView bytes) = 0;
-  // Copies a payload to `path` in the same way; bytes that are not as `reference` says never get the name.
-  // ERRORS: kReleaseFileMismatch.
+  // Copies a payload to `path` in the same way; bytes that are not as `reference` says never get
+  // the name. ERRORS: kReleaseFileMismatch.
   virtual Status Copy(const std::string& source, const std::string& path,
                       const manifest::FileReference& reference) = 0;
 };
@@ -37,8 +38,9 @@ class DirectoryTreeWriter : public TreeWriter {
   std::string directory_;
 };
 
-// Plans, judges, writes, reads back and removes the drafts that are public now. Takes the lock of the workspace.
-// ERRORS: as PlanPublication; kLockHeld; kVersionMismatch when the published timestamp changes meanwhile; storage.
+// Plans, judges, writes, reads back and removes the drafts that are public now. Takes the lock of
+// the workspace. ERRORS: as PlanPublication; kLockHeld; kVersionMismatch when the published
+// timestamp changes meanwhile; storage.
 Result<Publication> Publish(const Workspace& workspace, const PublicationRequest& request,
                             TreeWriter& writer);
 

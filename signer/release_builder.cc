@@ -31,7 +31,8 @@ Status CheckSame(const std::string& where, const ImageIdentity& a, const ImageId
     return Format("{} {} build {} epoch {} of {}", id.product, id.version, id.build, id.epoch,
                   FormatUtcTime(id.built));
   };
-  return Mismatch(Format("{} says {}, another image of the same release says {}", where, text(a), text(b)));
+  return Mismatch(
+      Format("{} says {}, another image of the same release says {}", where, text(a), text(b)));
 }
 
 // What all images say; every one that says something must say the same.
@@ -53,19 +54,22 @@ Result<ImageIdentity> FindIdentity(const BuildRequest& request) {
     PAWL_TRY(take(*request.identity_path, found));
   }
   if (known) return *std::move(known);
-  return Fail(ErrorCode::kInputInvalid,
-              Format("none of the images shows /usr/lib/pawl/release (ext4 and squashfs can be read: {}); put "
-                     "the file into the image, or give --identity FILE for another kind of file system",
-                     request.images.front().path));
+  return Fail(
+      ErrorCode::kInputInvalid,
+      Format(
+          "none of the images shows /usr/lib/pawl/release (ext4 and squashfs can be read: {}); put "
+          "the file into the image, or give --identity FILE for another kind of file system",
+          request.images.front().path));
 }
 
 Status CheckFlags(const BuildRequest& request, const ImageIdentity& identity) {
   if (request.product != identity.product) {
-    return Fail(ErrorCode::kProductMismatch,
-                Format("expected an image of {}, the image says {}", request.product, identity.product));
+    return Fail(ErrorCode::kProductMismatch, Format("expected an image of {}, the image says {}",
+                                                    request.product, identity.product));
   }
   if (request.version && *request.version != identity.version) {
-    return Mismatch(Format("--version is {}, the image says {}", *request.version, identity.version));
+    return Mismatch(
+        Format("--version is {}, the image says {}", *request.version, identity.version));
   }
   if (request.build && *request.build != identity.build) {
     return Mismatch(Format("--build is {}, the image says {}", *request.build, identity.build));
@@ -86,31 +90,34 @@ Status CheckHistory(const Workspace& workspace, const BuildRequest& request,
                           LoadBuiltRelease(workspace, request.product, version));
     highest = std::max(highest, other.manifest.epoch);
     if (other.manifest.build == identity.build) {
-      return Fail(ErrorCode::kInputInvalid,
-                  Format("build {} is release {} already; every release needs a build number of its own",
-                         identity.build, version));
+      return Fail(
+          ErrorCode::kInputInvalid,
+          Format("build {} is release {} already; every release needs a build number of its own",
+                 identity.build, version));
     }
   }
-  PAWL_ASSIGN_OR_RETURN(const std::uint64_t published, HighestListedEpoch(workspace, request.product));
+  PAWL_ASSIGN_OR_RETURN(const std::uint64_t published,
+                        HighestListedEpoch(workspace, request.product));
   highest = std::max(highest, published);
   const std::string word = Format("epoch-{}", identity.epoch);
   if (identity.epoch > highest + 1 && request.confirm != word) {
-    return Fail(ErrorCode::kEpochJump,
-                Format("the highest epoch so far is {}, this release has {}: devices that confirm it can never go "
-                       "back below. Add --confirm {} if that is meant",
-                       highest, identity.epoch, word));
+    return Fail(ErrorCode::kEpochJump, Format("the highest epoch so far is {}, this release has "
+                                              "{}: devices that confirm it can never go "
+                                              "back below. Add --confirm {} if that is meant",
+                                              highest, identity.epoch, word));
   }
   return {};
 }
 
-Status CheckNames(const Workspace& workspace, const BuildRequest& request, ReleaseManifest& release) {
+Status CheckNames(const Workspace& workspace, const BuildRequest& request,
+                  ReleaseManifest& release) {
   const ProductPolicy& policy = workspace.policy().products.at(request.product);
   release.hardware = request.hardware.empty() ? policy.hardware : request.hardware;
   std::ranges::sort(release.hardware);
   for (const std::string& id : release.hardware) {
     if (std::ranges::find(policy.hardware, id) == policy.hardware.end()) {
-      return Fail(ErrorCode::kUnknownName,
-                  Format("expected hardware out of {}, found '{}'", Join(policy.hardware, ", "), id));
+      return Fail(ErrorCode::kUnknownName, Format("expected hardware out of {}, found '{}'",
+                                                  Join(policy.hardware, ", "), id));
     }
   }
   release.channel = request.channel.value_or(policy.channels.front());
@@ -124,12 +131,12 @@ Status CheckNames(const Workspace& workspace, const BuildRequest& request, Relea
 Result<Component> BuildComponent(const BuildRequest& request, const NamedImage& image,
                                  const std::string& directory) {
   const std::string container = JoinPath(directory, "full.tmp");
-  const delta::GenerateOptions options{.effort = request.effort,
-                                       .threads = request.threads,
-                                       .progress = request.progress};
+  const delta::GenerateOptions options{
+      .effort = request.effort, .threads = request.threads, .progress = request.progress};
   PAWL_ASSIGN_OR_RETURN(const delta::ContainerInfo info,
                         delta::GenerateFull(image.path, container, options));
-  // Proved with the device's decoder under its memory limit; ApplyContainer compares the whole digest.
+  // Proved with the device's decoder under its memory limit; ApplyContainer compares the whole
+  // digest.
   const std::string proof = JoinPath(directory, "proof.tmp");
   PAWL_TRY(delta::ApplyContainer(std::nullopt, container, proof));
   PAWL_TRY(RemoveFileIfExists(proof));
@@ -137,11 +144,11 @@ Result<Component> BuildComponent(const BuildRequest& request, const NamedImage& 
   component.name = image.name;
   component.size = info.head.target.bytes;
   component.sha256 = info.head.target.sha256;
-  PAWL_ASSIGN_OR_RETURN(component.chunks.file,
-                        StorePayload(manifest::EncodeChunkList(info.target_chunks), "chunks", directory));
   PAWL_ASSIGN_OR_RETURN(
-      manifest::FileReference file,
-      AdoptPayload(container, {info.file_bytes, info.sha256}, "pawl", directory));
+      component.chunks.file,
+      StorePayload(manifest::EncodeChunkList(info.target_chunks), "chunks", directory));
+  PAWL_ASSIGN_OR_RETURN(manifest::FileReference file,
+                        AdoptPayload(container, {info.file_bytes, info.sha256}, "pawl", directory));
   component.full = MakeContainerReference(std::move(file), info);
   return component;
 }
@@ -173,8 +180,9 @@ Result<std::vector<NamedImage>> ParseImages(const std::vector<std::string>& argu
     NamedImage image{argument.substr(0, equals),
                      equals == std::string::npos ? "" : argument.substr(equals + 1)};
     if (!manifest::IsPlainName(image.name) || image.path.empty()) {
-      return Fail(ErrorCode::kUsage,
-                  Format("expected --image NAME=FILE, as rootfs=out/root.ext4, found '{}'", argument));
+      return Fail(
+          ErrorCode::kUsage,
+          Format("expected --image NAME=FILE, as rootfs=out/root.ext4, found '{}'", argument));
     }
     images.push_back(std::move(image));
   }
@@ -182,14 +190,16 @@ Result<std::vector<NamedImage>> ParseImages(const std::vector<std::string>& argu
 }
 
 Result<BuiltRelease> BuildRelease(const Workspace& workspace, const BuildRequest& request) {
-  if (request.images.empty()) return Fail(ErrorCode::kUsage, "expected at least one --image NAME=FILE");
+  if (request.images.empty())
+    return Fail(ErrorCode::kUsage, "expected at least one --image NAME=FILE");
   PAWL_ASSIGN_OR_RETURN(ReleaseManifest release, StartManifest(workspace, request));
   const std::string place = workspace.ReleaseDirectory(release.product, release.version);
   if (PathExists(place)) {
-    return Fail(ErrorCode::kOutputExists,
-                Format("{} is built already; remove that folder if it is not published, or give the image "
-                       "another version",
-                       place));
+    return Fail(
+        ErrorCode::kOutputExists,
+        Format("{} is built already; remove that folder if it is not published, or give the image "
+               "another version",
+               place));
   }
   PAWL_ASSIGN_OR_RETURN(const ScratchDirectory scratch,
                         ScratchDirectory::Create(workspace.Path("releases/" + release.product)));

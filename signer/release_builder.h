@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Images → an unsigned release: chunk lists, full containers, manifest. No key is present, and the same
-// images give the same bytes.
+// Images → an unsigned release: chunk lists, full containers, manifest. No key is present, and the
+// same images give the same bytes.
 
 #include <cstdint>
 #include <optional>
@@ -32,8 +32,8 @@ struct BuildRequest {
   std::optional<std::string> version;
   std::optional<std::uint64_t> build;
   std::optional<std::uint64_t> epoch;
-  std::vector<std::string> hardware;  // empty: all of the product
-  std::optional<std::string> channel; // empty: the first of the product
+  std::vector<std::string> hardware;   // empty: all of the product
+  std::optional<std::string> channel;  // empty: the first of the product
   std::vector<std::string> health_hooks;
   manifest::HealthPolicy health;
   std::string notes;
@@ -45,8 +45,8 @@ struct BuildRequest {
 
 // Builds below releases/<product>/<version>; the folder appears only when complete.
 // ERRORS: kOutputExists; kManifestMismatch (an image or a flag disagrees); kEpochJump naming the
-// confirmation; kInputInvalid (no identity anywhere; build number taken); kUnknownName (hardware or channel that
-// pawl-repo.toml does not list); kToolMissing; what the generator says.
+// confirmation; kInputInvalid (no identity anywhere; build number taken); kUnknownName (hardware or
+// channel that pawl-repo.toml does not list); kToolMissing; what the generator says.
 Result<BuiltRelease> BuildRelease(const Workspace& workspace, const BuildRequest& request);
 
 }  // namespace pawl::signer

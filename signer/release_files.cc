@@ -27,8 +27,10 @@ constexpr std::string_view kManifestName = "manifest.json";
 
 std::string_view CodecName(delta::CodecId id) {
   switch (id) {
-    case delta::CodecId::kStored: return "stored";
-    case delta::CodecId::kZstd: return "zstd";
+    case delta::CodecId::kStored:
+      return "stored";
+    case delta::CodecId::kZstd:
+      return "zstd";
   }
   return "unknown";
 }
@@ -41,8 +43,9 @@ std::string ParentOf(const std::string& path) {
 Status CheckHead(const std::string& path, const ContainerReference& reference,
                  const delta::ImageIdentity& target, const delta::ImageIdentity* source) {
   const auto differs = [&](std::string_view what) {
-    return Fail(ErrorCode::kManifestMismatch,
-                Format("{}: the container's {} is not what the manifest says", reference.file.path, what));
+    return Fail(
+        ErrorCode::kManifestMismatch,
+        Format("{}: the container's {} is not what the manifest says", reference.file.path, what));
   };
   PAWL_ASSIGN_OR_RETURN(const UniqueFd fd, OpenFile(path, O_RDONLY | O_NOFOLLOW));
   Bytes bytes(static_cast<std::size_t>(reference.head_length));
@@ -101,8 +104,8 @@ Result<FileReference> StorePayload(ByteView bytes, std::string_view ending,
 }
 
 ContainerReference MakeContainerReference(FileReference file, const delta::ContainerInfo& info) {
-  ContainerReference reference{std::move(file), info.head_bytes, info.head_sha256,
-                               info.head.memory_bytes, {}};
+  ContainerReference reference{
+      std::move(file), info.head_bytes, info.head_sha256, info.head.memory_bytes, {}};
   for (const delta::Codec& codec : info.head.codecs) {
     reference.codecs.emplace_back(CodecName(codec.id));
   }
@@ -207,7 +210,8 @@ Result<BuiltRelease> LoadBuiltRelease(const Workspace& workspace, const std::str
 Result<std::uint64_t> HighestListedEpoch(const Workspace& workspace, const std::string& product) {
   PAWL_ASSIGN_OR_RETURN(const Roles roles, Roles::Load(workspace));
   std::uint64_t highest = 0;
-  for (const RoleFile* file : {roles.Published(ReleasesRole(product)), roles.Draft(ReleasesRole(product))}) {
+  for (const RoleFile* file :
+       {roles.Published(ReleasesRole(product)), roles.Draft(ReleasesRole(product))}) {
     if (file == nullptr || file->metadata.targets() == nullptr) continue;
     for (const auto& [path, target] : file->metadata.targets()->targets) {
       const auto summary = manifest::ParseReleaseSummary(target.custom);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The files of a built release: content-addressed payloads beside their manifest, and the checks that
-// they still are what was built. The same relative paths hold below releases/<product>/<version>/ and
-// below public/.
+// The files of a built release: content-addressed payloads beside their manifest, and the checks
+// that they still are what was built. The same relative paths hold below
+// releases/<product>/<version>/ and below public/.
 
 #include <cstdint>
 #include <functional>
@@ -56,7 +56,8 @@ enum class Depth {
 Status CheckReleaseFile(const std::string& path, const manifest::FileReference& file, Depth depth);
 // The same for all of them, and that the heads of the containers say what the manifest says.
 // ERRORS: kReleaseFileMismatch, kManifestMismatch.
-Status CheckReleaseFiles(const Locator& locate, const manifest::ReleaseManifest& release, Depth depth);
+Status CheckReleaseFiles(const Locator& locate, const manifest::ReleaseManifest& release,
+                         Depth depth);
 
 // A release as `build` left it.
 struct BuiltRelease {
@@ -64,12 +65,13 @@ struct BuiltRelease {
   Bytes manifest_bytes;
   manifest::ReleaseManifest manifest;
 };
-// ERRORS: kUnknownName listing what is built; kManifestMalformed; kManifestMismatch when the manifest is
-// of another product or version than its folder.
+// ERRORS: kUnknownName listing what is built; kManifestMalformed; kManifestMismatch when the
+// manifest is of another product or version than its folder.
 Result<BuiltRelease> LoadBuiltRelease(const Workspace& workspace, const std::string& product,
                                       const std::string& version);
 // Versions with a manifest, sorted bytewise.
-Result<std::vector<std::string>> BuiltVersions(const Workspace& workspace, const std::string& product);
+Result<std::vector<std::string>> BuiltVersions(const Workspace& workspace,
+                                               const std::string& product);
 // The highest epoch of the releases that the published or drafted releases role lists; 0 for none.
 Result<std::uint64_t> HighestListedEpoch(const Workspace& workspace, const std::string& product);
 

@@ -44,13 +44,15 @@ Status LoadPublishedRoles(const Workspace& workspace, RoleMap& roles) {
     return Fail(ErrorCode::kRoleTypeMismatch, Format("{} is no timestamp", timestamp_path));
   }
   const std::uint64_t version = timestamp.metadata.timestamp()->snapshot.version;
-  const std::string snapshot_path = workspace.PublicPath(PublishedMetadataPath("snapshot", version));
+  const std::string snapshot_path =
+      workspace.PublicPath(PublishedMetadataPath("snapshot", version));
   PAWL_ASSIGN_OR_RETURN(RoleFile snapshot, ReadRoleAt(snapshot_path, "snapshot"));
   if (snapshot.metadata.snapshot() == nullptr) {
     return Fail(ErrorCode::kRoleTypeMismatch, Format("{} is no snapshot", snapshot_path));
   }
   for (const auto& [file_name, meta] : snapshot.metadata.snapshot()->meta) {
-    const std::string role = file_name.substr(0, file_name.size() - std::string_view(".json").size());
+    const std::string role =
+        file_name.substr(0, file_name.size() - std::string_view(".json").size());
     const std::string path = workspace.PublicPath(PublishedMetadataPath(role, meta.version));
     PAWL_ASSIGN_OR_RETURN(RoleFile file, ReadRoleAt(path, role));
     roles.insert_or_assign(role, std::move(file));
@@ -125,6 +127,16 @@ std::vector<std::string> Roles::Names() const {
   return names;
 }
 
+std::vector<std::string> Roles::FormerNames() const {
+  const std::vector<std::string> names = Names();
+  std::vector<std::string> former;
+  for (const auto& [role, file] : published_) {
+    const bool top = role == "snapshot" || role == "timestamp";
+    if (!top && std::ranges::find(names, role) == names.end()) former.push_back(role);
+  }
+  return former;
+}
+
 std::vector<std::string> Roles::DraftNames() const {
   std::vector<std::string> names;
   for (const std::string& name : Names()) {
@@ -164,7 +176,8 @@ std::set<std::string> ValidSigners(const manifest::Signers& signers, const RoleF
   std::set<std::string> valid;
   for (const manifest::RoleSignature& signature : file.file.signatures) {
     const auto key = signers.keys.find(signature.keyid);
-    if (key == signers.keys.end() || !key->second.Verify(AsBytes(message), signature.signature)) continue;
+    if (key == signers.keys.end() || !key->second.Verify(AsBytes(message), signature.signature))
+      continue;
     // The same key under two ids is one signer.
     if (seen.insert(key->second.identity()).second) valid.insert(signature.keyid);
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The metadata of a workspace in two states: what is published now, and what is drafted on top of it.
-// From the two follows who may sign what and how many signatures are missing.
+// The metadata of a workspace in two states: what is published now, and what is drafted on top of
+// it. From the two follows who may sign what and how many signatures are missing.
 
 #include <map>
 #include <optional>
@@ -40,7 +40,8 @@ struct SigningState {
 
 class Roles {
  public:
-  // Reads public/ and draft/. ERRORS: kMetadataMalformed and its kin (naming the file), kMetadataMissing when public/ is torn.
+  // Reads public/ and draft/. ERRORS: kMetadataMalformed and its kin (naming the file),
+  // kMetadataMissing when public/ is torn.
   static Result<Roles> Load(const Workspace& workspace);
 
   // Empty when there is none.
@@ -49,13 +50,18 @@ class Roles {
   // The draft if there is one, else what is published.
   const RoleFile* Effective(std::string_view role) const;
 
-  // "root", "targets", then the delegated roles in the order of targets. Without snapshot and timestamp.
+  // "root", "targets", then the delegated roles in the order of targets. Without snapshot and
+  // timestamp.
   std::vector<std::string> Names() const;
+  // Published roles that nobody delegates to any more. Snapshots go on listing them (TUF 5.5.5):
+  // clients refuse one that lost a role.
+  std::vector<std::string> FormerNames() const;
   // Names of the drafts, in the same order.
   std::vector<std::string> DraftNames() const;
 
   // Who may sign `role`: for a root the signers that it names and those of the published root; else
-  // those that root or targets name, drafts first. ERRORS: kUnknownName for a role nobody delegates.
+  // those that root or targets name, drafts first. ERRORS: kUnknownName for a role nobody
+  // delegates.
   Result<std::vector<manifest::Signers>> SignersOf(std::string_view role) const;
 
   // The state of `file` as `role`, one for each set of SignersOf.
@@ -67,9 +73,9 @@ class Roles {
   void SetDraft(const std::string& role, RoleFile file);
   void DropDraft(std::string_view role);
 
-  // The content for the next draft of `role`: the draft as it is, else a copy of what is published; the
-  // version is one above the published one, the expiry set to `expires`. Signatures do not survive a change.
-  // ERRORS: kUnknownName.
+  // The content for the next draft of `role`: the draft as it is, else a copy of what is published;
+  // the version is one above the published one, the expiry set to `expires`. Signatures do not
+  // survive a change. ERRORS: kUnknownName.
   Result<MetadataFile> NextDraft(std::string_view role, UtcTime expires) const;
 
  private:

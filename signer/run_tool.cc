@@ -20,8 +20,8 @@ Result<std::string> FindTool(const Tool& tool) {
     const std::string path = JoinPath(directory, tool.program);
     if (access(path.c_str(), X_OK) == 0) return path;
   }
-  return Fail(ErrorCode::kToolMissing,
-              Format("{} is not installed; it is in the Debian package {}", tool.program, tool.package));
+  return Fail(ErrorCode::kToolMissing, Format("{} is not installed; it is in the Debian package {}",
+                                              tool.program, tool.package));
 }
 
 // Reads to the end, keeping at most `max` bytes and one.

@@ -22,9 +22,9 @@ struct ToolOutput {
   Bytes text;  // standard output
 };
 
-// Looks for the program in /usr/sbin, /usr/bin, /sbin and /bin only: what a user's PATH holds must not
-// decide what an image is said to be. Standard error is dropped.
-// ERRORS: kToolMissing; kInputInvalid when it prints more than `max_output` bytes; kIo.
+// Looks for the program in /usr/sbin, /usr/bin, /sbin and /bin only: what a user's PATH holds must
+// not decide what an image is said to be. Standard error is dropped. ERRORS: kToolMissing;
+// kInputInvalid when it prints more than `max_output` bytes; kIo.
 Result<ToolOutput> RunTool(const Tool& tool, const std::vector<std::string>& arguments,
                            std::uint64_t max_output);
 

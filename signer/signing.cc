@@ -20,7 +20,8 @@ bool CanSign(const std::vector<manifest::Signers>& sets, const RoleFile& draft,
 }
 
 bool Entitled(const std::vector<manifest::Signers>& sets, const std::string& keyid) {
-  return std::ranges::any_of(sets, [&](const auto& signers) { return signers.keys.contains(keyid); });
+  return std::ranges::any_of(sets,
+                             [&](const auto& signers) { return signers.keys.contains(keyid); });
 }
 
 std::unexpected<Error> NotEntitled(const Workspace& workspace, const Roles& roles,
@@ -32,9 +33,8 @@ std::unexpected<Error> NotEntitled(const Workspace& workspace, const Roles& role
     who += Format("{}{} can be signed by {}", who.empty() ? "" : "; ", role,
                   JoinNames(states->front().can_sign));
   }
-  return Fail(ErrorCode::kKeyNotEntitled,
-              Format("'{}' ({}) is no signer of {}; {}", key.name, key.keyid.substr(0, 8),
-                     Join(wanted, ", "), who));
+  return Fail(ErrorCode::kKeyNotEntitled, Format("'{}' ({}) is no signer of {}; {}", key.name,
+                                                 key.keyid.substr(0, 8), Join(wanted, ", "), who));
 }
 
 Result<std::vector<std::string>> WantedRoles(const Roles& roles,
@@ -54,17 +54,19 @@ Result<std::vector<std::string>> WantedRoles(const Roles& roles,
 
 }  // namespace
 
-Status CheckWaitingTargets(const Workspace& workspace, const Roles& roles, const std::string& role) {
+Status CheckWaitingTargets(const Workspace& workspace, const Roles& roles,
+                           const std::string& role) {
   const RoleFile* draft = roles.Draft(role);
   if (draft == nullptr || draft->metadata.targets() == nullptr) return {};
   for (const auto& [path, target] : draft->metadata.targets()->targets) {
     const std::string place = workspace.WaitingTargetPath(path);
     PAWL_ASSIGN_OR_RETURN(const auto bytes,
                           ReadFileIfExists(place, manifest::kMaxReleaseManifestBytes));
-    if (!bytes || !target.hashes.sha256) continue;  // carried here without its content: only the digest shows
+    if (!bytes || !target.hashes.sha256)
+      continue;  // carried here without its content: only the digest shows
     const Sha256Digest found = HashSha256(*bytes);
-    const bool published = PathExists(
-        workspace.PublicPath(PublishedTargetPath(path, *target.hashes.sha256)));
+    const bool published =
+        PathExists(workspace.PublicPath(PublishedTargetPath(path, *target.hashes.sha256)));
     if (found != *target.hashes.sha256 && !published) {
       return Fail(ErrorCode::kReleaseFileMismatch,
                   Format("{}: the draft lists sha256 {}, the file has {}; list it again", place,
@@ -94,14 +96,16 @@ Result<SignPlan> PlanSigning(const Workspace& workspace, const Roles& roles, con
   }
   if (!entitled) return NotEntitled(workspace, roles, key, wanted);
   if (plan.items.empty()) {
-    return Fail(ErrorCode::kAlreadyDone, Format("'{}' has signed {} before", key.name,
-                                                only_roles.empty() ? "every draft it may" : Join(only_roles, ", ")));
+    return Fail(ErrorCode::kAlreadyDone,
+                Format("'{}' has signed {} before", key.name,
+                       only_roles.empty() ? "every draft it may" : Join(only_roles, ", ")));
   }
   return plan;
 }
 
 std::string DescribePlan(const SignPlan& plan) {
-  std::string out = Format("You sign as \"{}\" ({}):\n", plan.key.name, plan.key.keyid.substr(0, 16));
+  std::string out =
+      Format("You sign as \"{}\" ({}):\n", plan.key.name, plan.key.keyid.substr(0, 16));
   for (const SignItem& item : plan.items) {
     out += Format("\n{}\n", item.lines.front());
     for (std::size_t i = 1; i < item.lines.size(); ++i) out += Format("    {}\n", item.lines[i]);

@@ -18,8 +18,8 @@ namespace pawl::signer {
 struct SignItem {
   std::string role;
   RoleFile draft;
-  std::vector<std::string> lines;   // what changes for whom
-  std::vector<SigningState> before; // one for each set of signers
+  std::vector<std::string> lines;    // what changes for whom
+  std::vector<SigningState> before;  // one for each set of signers
 };
 
 struct SignPlan {
@@ -27,10 +27,10 @@ struct SignPlan {
   std::vector<SignItem> items;  // in order of the roles
 };
 
-// What `key` would sign: every draft that it is entitled for and has not signed, or of these the named ones.
-// Content that waits in the workspace is compared with what the drafts list.
-// ERRORS: kKeyNotEntitled naming who is; kAlreadyDone when it has signed all; kUnknownName (no such
-// draft); kReleaseFileMismatch.
+// What `key` would sign: every draft that it is entitled for and has not signed, or of these the
+// named ones. Content that waits in the workspace is compared with what the drafts list. ERRORS:
+// kKeyNotEntitled naming who is; kAlreadyDone when it has signed all; kUnknownName (no such draft);
+// kReleaseFileMismatch.
 Result<SignPlan> PlanSigning(const Workspace& workspace, const Roles& roles, const NamedKey& key,
                              const std::vector<std::string>& only_roles);
 
@@ -41,7 +41,8 @@ struct SignOutcome {
   std::string role;
   std::vector<SigningState> after;
 };
-// Appends the signatures, each file atomically. REQUIRES: `key` is the plan's. ERRORS: kInternal, storage.
+// Appends the signatures, each file atomically. REQUIRES: `key` is the plan's. ERRORS: kInternal,
+// storage.
 Result<std::vector<SignOutcome>> Sign(const Workspace& workspace, const Roles& roles,
                                       const SignPlan& plan, const SigningKey& key);
 

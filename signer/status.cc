@@ -87,8 +87,8 @@ class Reporter {
   static void AddRelease(const manifest::TargetFile& target, std::string& line, Json& row) {
     const auto summary = manifest::ParseReleaseSummary(target.custom);
     if (!summary) return;
-    line = Format("release {} {}: build {}, epoch {}, channel {}", summary->product, summary->version,
-                  summary->build, summary->epoch, summary->channel);
+    line = Format("release {} {}: build {}, epoch {}, channel {}", summary->product,
+                  summary->version, summary->build, summary->epoch, summary->channel);
     row["product"] = summary->product;
     row["version"] = summary->version;
     row["build"] = summary->build;
@@ -96,7 +96,8 @@ class Reporter {
     row["channel"] = summary->channel;
   }
 
-  void AddSmallTarget(const std::string& role, const std::string& path, std::string& line, Json& row) {
+  void AddSmallTarget(const std::string& role, const std::string& path, std::string& line,
+                      Json& row) {
     const auto bytes = ReadListedTarget(workspace_, PublishedOnly(), role, path);
     if (!bytes || !*bytes) return;
     if (const auto rollout = manifest::ParseRollout(**bytes)) {
@@ -149,7 +150,8 @@ class Reporter {
                            listed->metadata.targets()->targets.contains(path);
         rows.push_back(Json{{"product", product}, {"version", version}, {"listed", known}});
         if (known) continue;
-        text_ += Format("built, not listed: {} {}   (pawl-signer release {})\n", product, version, version);
+        text_ += Format("built, not listed: {} {}   (pawl-signer release {})\n", product, version,
+                        version);
       }
     }
     json_["built"] = std::move(rows);
@@ -162,12 +164,14 @@ class Reporter {
       text_ += Format("next: {}\n", line);
       next.push_back(std::move(line));
     };
-    if (!waiting_.empty()) add(Format("pawl-signer sign --key YOUR.key   ({})", Join(waiting_, ", ")));
+    if (!waiting_.empty())
+      add(Format("pawl-signer sign --key YOUR.key   ({})", Join(waiting_, ", ")));
     if (waiting_.empty() && !ready_.empty()) {
       add("pawl-signer publish --key SNAPSHOT.key --key TIMESTAMP.key");
     }
     if (!waiting_.empty() && !ready_.empty() && roles_.Published("timestamp") != nullptr) {
-      add(Format("pawl-signer publish {} --key SNAPSHOT.key --key TIMESTAMP.key", Join(ready_, " ")));
+      add(Format("pawl-signer publish {} --key SNAPSHOT.key --key TIMESTAMP.key",
+                 Join(ready_, " ")));
     }
     if (needs_refresh_) add("pawl-signer refresh --key SNAPSHOT.key --key TIMESTAMP.key");
     json_["next"] = std::move(next);

@@ -17,8 +17,8 @@ namespace pawl::signer {
 enum class Alarm { kNone, kNotice, kWarning, kUrgent, kExpired };
 std::string_view AlarmName(Alarm alarm);
 
-// Long-lived metadata warns 60, 30 and 7 days before it expires; short-lived when a third, a sixth and a
-// twelfth of its life are left. `life_seconds`: as the policy says.
+// Long-lived metadata warns 60, 30 and 7 days before it expires; short-lived when a third, a sixth
+// and a twelfth of its life are left. `life_seconds`: as the policy says.
 Alarm AlarmOf(UtcTime expires, UtcTime now, std::int64_t life_seconds);
 
 struct StatusReport {

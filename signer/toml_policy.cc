@@ -35,7 +35,8 @@ class PolicyReader {
   explicit PolicyReader(const std::string& where) : where_(where) {}
 
   Result<Policy> Read(const toml::table& file) {
-    PAWL_TRY(CheckMembers(file, "", std::array<std::string_view, 3>{"schema", "products", "expiry"}));
+    PAWL_TRY(
+        CheckMembers(file, "", std::array<std::string_view, 3>{"schema", "products", "expiry"}));
     const auto schema = file["schema"].value<std::string>();
     if (schema != kPolicySchema) return Invalid(Format("expected schema = \"{}\"", kPolicySchema));
     Policy policy;
@@ -53,14 +54,15 @@ class PolicyReader {
                       std::span<const std::string_view> known) const {
     for (const auto& [key, value] : table) {
       if (std::ranges::find(known, key.str()) == known.end()) {
-        return Invalid(Format("unknown member \"{}\" in [{}]; known: {}", key.str(), name,
-                              Join(known, ", ")));
+        return Invalid(
+            Format("unknown member \"{}\" in [{}]; known: {}", key.str(), name, Join(known, ", ")));
       }
     }
     return {};
   }
 
-  Result<std::vector<std::string>> ReadNames(const toml::table& table, const std::string& name) const {
+  Result<std::vector<std::string>> ReadNames(const toml::table& table,
+                                             const std::string& name) const {
     std::vector<std::string> names;
     const toml::array* items = table[name].as_array();
     if (items != nullptr) {
@@ -86,7 +88,8 @@ class PolicyReader {
       const std::string name(key.str());
       const toml::table* table = value.as_table();
       if (table == nullptr || !manifest::IsPlainName(name)) {
-        return Invalid(Format("expected tables [products.NAME] with plain names, found \"{}\"", name));
+        return Invalid(
+            Format("expected tables [products.NAME] with plain names, found \"{}\"", name));
       }
       PAWL_TRY(CheckMembers(*table, "products." + name,
                             std::array<std::string_view, 2>{"hardware", "channels"}));
@@ -104,7 +107,8 @@ class PolicyReader {
     const toml::table* table = file["expiry"].as_table();
     if (table == nullptr) return Invalid("expected [expiry] to be a table");
     std::array<std::string_view, kExpiryFields.size()> known{};
-    std::ranges::transform(kExpiryFields, known.begin(), [](const auto& field) { return field.first; });
+    std::ranges::transform(kExpiryFields, known.begin(),
+                           [](const auto& field) { return field.first; });
     PAWL_TRY(CheckMembers(*table, "expiry", known));
     for (const auto& [name, member] : kExpiryFields) {
       if (!table->contains(name)) continue;

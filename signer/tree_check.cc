@@ -16,7 +16,8 @@ namespace {
 using manifest::TrustedTarget;
 using manifest::TufClient;
 
-// "%2B" → "+"; fetch names are percent-encoded, files are not. ERRORS: kNotFound for a way out of the folder.
+// "%2B" → "+"; fetch names are percent-encoded, files are not. ERRORS: kNotFound for a way out of
+// the folder.
 Result<std::string> DecodeName(std::string_view name) {
   std::string out;
   for (std::size_t i = 0; i < name.size(); ++i) {
@@ -58,12 +59,13 @@ class TreeJudge {
                           tree_.Fetch(name, manifest::MetadataLimits{}.targets_bytes));
     PAWL_ASSIGN_OR_RETURN(const auto targets, manifest::ParseMetadata("targets", bytes));
     std::vector<std::string> names;
-    for (const auto& role : targets.metadata.targets()->delegations.roles) names.push_back(role.name);
+    for (const auto& role : targets.metadata.targets()->delegations.roles)
+      names.push_back(role.name);
     return names;
   }
 
-  // What the mere passing of time, or taking back a release, does to rollouts and orders is not wrong:
-  // devices pass over it. Anything else is.
+  // What the mere passing of time, or taking back a release, does to rollouts and orders is not
+  // wrong: devices pass over it. Anything else is.
   bool MayBePassedOver(const std::string& role, ErrorCode why) const {
     const bool optional_role = role.starts_with("rollout-") || role == kOrdersRole;
     const bool harmless = why == ErrorCode::kMetadataExpired || why == ErrorCode::kTargetMissing ||
@@ -110,20 +112,23 @@ class TreeJudge {
                   Format("the manifest inside is of {} {}", release.product, release.version));
     }
     const bool hash = !options_.hash_releases || options_.hash_releases->contains(target.path);
-    PAWL_TRY(CheckReleaseFiles(options_.payloads, release, hash ? Depth::kHashes : Depth::kLengths));
+    PAWL_TRY(
+        CheckReleaseFiles(options_.payloads, release, hash ? Depth::kHashes : Depth::kLengths));
     for (const auto& file : FilesOf(release)) report_.payload_bytes += file.length;
     report_.releases.push_back(std::move(release));
     return {};
   }
 
-  // The release that a rollout or order names must be listed by the releases role, with that very digest.
+  // The release that a rollout or order names must be listed by the releases role, with that very
+  // digest.
   Status FindNamed(const std::string& path, const Sha256Digest& sha256) {
     auto found = tuf_.FindTarget(path, &tree_);
     if (!found) return std::unexpected(std::move(found).error());
     const bool entitled = found->roles.size() == 2 && found->roles[1].starts_with("releases-");
     if (entitled && found->sha256 == sha256) return {};
-    return Fail(ErrorCode::kOrderReleaseUnknown,
-                Format("{}: the releases role does not list it with sha256 {}", path, sha256.Hex()));
+    return Fail(
+        ErrorCode::kOrderReleaseUnknown,
+        Format("{}: the releases role does not list it with sha256 {}", path, sha256.Hex()));
   }
 
   Status JudgeRollout(const std::string& path, ByteView bytes) {

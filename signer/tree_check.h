@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Judges a tree of served files as a device would: with the device's own TUF client and codecs, from the
-// first root on. Used on the tree that is about to be published, on the one that was just written, and by
-// `verify`.
+// Judges a tree of served files as a device would: with the device's own TUF client and codecs,
+// from the first root on. Used on the tree that is about to be published, on the one that was just
+// written, and by `verify`.
 
 #include <map>
 #include <optional>
@@ -46,11 +46,11 @@ class TreeFetcher : public manifest::Fetcher {
 struct TreeCheckOptions {
   UtcTime now;
   Locator payloads;  // where payloads lie
-  // Releases whose payloads are hashed in full, by target path; of the others only lengths and heads.
-  // Empty optional: all.
+  // Releases whose payloads are hashed in full, by target path; of the others only lengths and
+  // heads. Empty optional: all.
   std::optional<std::set<std::string>> hash_releases;
-  // Roles that must be right in every respect. Of rollout and orders roles not among them, what a device
-  // would pass over (expiry, a release that was taken back) is a note.
+  // Roles that must be right in every respect. Of rollout and orders roles not among them, what a
+  // device would pass over (expiry, a release that was taken back) is a note.
   std::set<std::string> strict_roles;
 };
 
@@ -63,7 +63,8 @@ struct TreeReport {
   std::vector<std::string> notes;
 };
 
-// `store` may hold what a device has seen before. ERRORS: E02xx as on a device, E03xx and E07xx for payloads and manifests.
+// `store` may hold what a device has seen before. ERRORS: E02xx as on a device, E03xx and E07xx for
+// payloads and manifests.
 Result<TreeReport> CheckTree(manifest::Fetcher& tree, ByteView first_root,
                              manifest::MetadataStore& store, const TreeCheckOptions& options);
 

@@ -20,10 +20,11 @@ Result<std::string> FindUpwards(const std::string& start) {
     if (!place.has_relative_path()) break;
     place = place.parent_path();
   }
-  return Fail(ErrorCode::kConfigMissing,
-              Format("expected a {} here or in a folder above; give --repo DIR, or make a repository "
-                     "with: pawl-signer init DIR",
-                     kPolicyFileName));
+  return Fail(
+      ErrorCode::kConfigMissing,
+      Format("expected a {} here or in a folder above; give --repo DIR, or make a repository "
+             "with: pawl-signer init DIR",
+             kPolicyFileName));
 }
 
 }  // namespace
@@ -34,7 +35,8 @@ std::string RolloutRole(std::string_view product) { return Format("rollout-{}", 
 std::string PublishedTargetPath(std::string_view target_path, const Sha256Digest& sha256) {
   const std::size_t slash = target_path.rfind('/');
   const std::size_t name = slash == std::string_view::npos ? 0 : slash + 1;
-  return Format("targets/{}{}.{}", target_path.substr(0, name), sha256.Hex(), target_path.substr(name));
+  return Format("targets/{}{}.{}", target_path.substr(0, name), sha256.Hex(),
+                target_path.substr(name));
 }
 
 std::string PublishedMetadataPath(std::string_view role, std::uint64_t version) {
@@ -71,8 +73,8 @@ Result<std::string> Workspace::ProductOrOnly(const std::optional<std::string>& p
                 Format("several products live here; add --product {}", JoinNames(names)));
   }
   if (policy_.products.contains(*product)) return *product;
-  return Fail(ErrorCode::kUnknownName,
-              Format("expected one of the products {}, found '{}'", JoinNames(names, ", "), *product));
+  return Fail(ErrorCode::kUnknownName, Format("expected one of the products {}, found '{}'",
+                                              JoinNames(names, ", "), *product));
 }
 
 std::string Workspace::DraftPath(std::string_view role) const {

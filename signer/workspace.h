@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The folder that a release team works in: policy, public keys, drafts, built releases and the tree that
-// is served. Where everything lies is written down in docs/repository-layout.md.
+// The folder that a release team works in: policy, public keys, drafts, built releases and the tree
+// that is served. Where everything lies is written down in docs/repository-layout.md.
 
 #include <map>
 #include <optional>
@@ -33,8 +33,8 @@ std::string PublishedMetadataPath(std::string_view role, std::uint64_t version);
 
 class Workspace {
  public:
-  // `directory` given: that one. Else the nearest folder with a pawl-repo.toml from `start` upwards.
-  // ERRORS: kConfigMissing, kConfigInvalid, what KeyRing::Load says.
+  // `directory` given: that one. Else the nearest folder with a pawl-repo.toml from `start`
+  // upwards. ERRORS: kConfigMissing, kConfigInvalid, what KeyRing::Load says.
   static Result<Workspace> Open(const std::optional<std::string>& directory,
                                 const std::string& start = ".");
 
@@ -51,7 +51,9 @@ class Workspace {
   Result<std::string> ProductOrOnly(const std::optional<std::string>& product) const;
 
   std::string PublicDirectory() const { return Path("public"); }
-  std::string PublicPath(std::string_view relative) const { return JoinPath(Path("public"), relative); }
+  std::string PublicPath(std::string_view relative) const {
+    return JoinPath(Path("public"), relative);
+  }
   std::string DraftPath(std::string_view role) const;
   // Content of a target that waits in a draft (rollout, orders). Releases wait in releases/.
   std::string WaitingTargetPath(std::string_view target_path) const;

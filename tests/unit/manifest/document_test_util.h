@@ -11,8 +11,8 @@
 
 namespace pawl::manifest::testing {
 
-// Calls `visit` with a changed document and a description, for every member of every object and every item
-// of every array: removed, and replaced by a value of each other type.
+// Calls `visit` with a changed document and a description, for every member of every object and
+// every item of every array: removed, and replaced by a value of each other type.
 inline void ForEachMutation(const Json& document,
                             const std::function<void(const Json&, const std::string&)>& visit) {
   const Json others[] = {nullptr, true, 1.5, "text", Json::array(), Json::object(), -1};
@@ -43,7 +43,7 @@ inline void ForEachMutation(const Json& document,
 }
 
 inline const char* const kUnsafePaths[] = {
-    "", "/", "/etc/passwd", "../up", "a/../b", "a/..", "..", ".", "./a", "a//b", "a/", "a\\b", "a b",
-    "a/.hidden", "C:x", "a%2fb", "ä", "a\nb"};
+    "",     "/",  "/etc/passwd", "../up", "a/../b",    "a/..", "..",    ".", "./a",
+    "a//b", "a/", "a\\b",        "a b",   "a/.hidden", "C:x",  "a%2fb", "ä", "a\nb"};
 
 }  // namespace pawl::manifest::testing

@@ -26,7 +26,9 @@ Order Example() {
   return order;
 }
 
-OrderFacts Facts() { return {"gw-1", {"lab"}, 4, kNow.PlusSeconds(-kSecondsPerDay), kNow.PlusSeconds(60)}; }
+OrderFacts Facts() {
+  return {"gw-1", {"lab"}, 4, kNow.PlusSeconds(-kSecondsPerDay), kNow.PlusSeconds(60)};
+}
 
 Json ExampleJson() { return ParseJson(EncodeOrder(Example())).value(); }
 bool Refused(const Json& document) {
@@ -44,8 +46,8 @@ ErrorCode Judged(const Order& order, const OrderFacts& facts) {
 }
 
 TEST(OrderTest, RoundTripIsExactForEveryAction) {
-  for (const OrderAction action :
-       {OrderAction::kRollback, OrderAction::kInstall, OrderAction::kHold, OrderAction::kReleaseHold}) {
+  for (const OrderAction action : {OrderAction::kRollback, OrderAction::kInstall,
+                                   OrderAction::kHold, OrderAction::kReleaseHold}) {
     Order order = Example();
     order.action = action;
     if (action == OrderAction::kHold || action == OrderAction::kReleaseHold) {
@@ -82,7 +84,8 @@ TEST(OrderTest, LimitsHold) {
   EXPECT_TRUE(RefusedWith("/release/sha256", "00"));
   EXPECT_TRUE(RefusedWith("/not_after", FormatUtcTime(kNow)));
   EXPECT_TRUE(RefusedWith("/not_after", FormatUtcTime(kNow.PlusSeconds(-1))));
-  EXPECT_TRUE(RefusedWith("/not_after", FormatUtcTime(kNow.PlusSeconds(kMaxOrderWindowSeconds + 1))));
+  EXPECT_TRUE(
+      RefusedWith("/not_after", FormatUtcTime(kNow.PlusSeconds(kMaxOrderWindowSeconds + 1))));
   EXPECT_FALSE(RefusedWith("/not_after", FormatUtcTime(kNow.PlusSeconds(kMaxOrderWindowSeconds))));
   const std::string big(kMaxOrderBytes + 1, ' ');
   EXPECT_FALSE(ParseOrder(AsBytes(big)));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The release manifest: additions are passed over, everything else that is not as specified is refused.
+// The release manifest: additions are passed over, everything else that is not as specified is
+// refused.
 
 #include "manifest/release.h"
 
@@ -14,7 +15,8 @@ namespace {
 Sha256Digest Digest(char c) { return HashSha256(AsBytes(std::string(1, c))); }
 
 FileReference File(char c, std::uint64_t length, const std::string& ending) {
-  return {Format("payloads/{}/{}.{}", Digest(c).Hex().substr(0, 2), Digest(c).Hex(), ending), length, Digest(c)};
+  return {Format("payloads/{}/{}.{}", Digest(c).Hex().substr(0, 2), Digest(c).Hex(), ending),
+          length, Digest(c)};
 }
 
 ReleaseManifest Example() {
@@ -37,7 +39,9 @@ ReleaseManifest Example() {
   rootfs.sha256 = Digest('i');
   rootfs.chunks.file = File('c', 3 * 32, "chunks");
   rootfs.full = {File('f', 1'000'000, "pawl"), 500, Digest('h'), 2 << 20, {"zstd"}};
-  Delta delta{Digest('s'), 2'000'000, {File('x', 2 * 32, "chunks")},
+  Delta delta{Digest('s'),
+              2'000'000,
+              {File('x', 2 * 32, "chunks")},
               {File('d', 1'000, "pawl"), 400, Digest('e'), 2 << 20, {"zstd"}}};
   rootfs.deltas = {delta};
   release.components = {rootfs};
@@ -67,7 +71,8 @@ TEST(ReleaseManifestTest, RoundTripIsExact) {
 
 TEST(ReleaseManifestTest, UnknownMembersArePassedOverAtEveryDepth) {
   Json document = ExampleJson();
-  for (const char* place : {"", "/health", "/components/0", "/components/0/full", "/components/0/deltas/0"}) {
+  for (const char* place :
+       {"", "/health", "/components/0", "/components/0/full", "/components/0/deltas/0"}) {
     document[Json::json_pointer(place)]["x-new"] = Json{{"deep", {1, 2}}};
   }
   EXPECT_EQ(CodeOf(document), ErrorCode::kInternal);
@@ -91,20 +96,24 @@ TEST(ReleaseManifestTest, ALaterSchemaAsksForANewerAgentAForeignOneIsMalformed) 
 
 TEST(ReleaseManifestTest, UnsafePathsAreRefused) {
   for (const char* path : kUnsafePaths) {
-    for (const char* place : {"/components/0/chunks/path", "/components/0/full/path",
-                              "/components/0/deltas/0/container/path",
-                              "/components/0/deltas/0/source_chunks/path"}) {
+    for (const char* place :
+         {"/components/0/chunks/path", "/components/0/full/path",
+          "/components/0/deltas/0/container/path", "/components/0/deltas/0/source_chunks/path"}) {
       EXPECT_EQ(CodeWith(place, path), ErrorCode::kManifestMalformed) << place << " " << path;
     }
   }
-  EXPECT_EQ(CodeWith("/components/0/full/path", std::string("a\0b", 3)), ErrorCode::kManifestMalformed);
-  EXPECT_EQ(CodeWith("/components/0/full/path", std::string(300, 'a')), ErrorCode::kManifestMalformed);
+  EXPECT_EQ(CodeWith("/components/0/full/path", std::string("a\0b", 3)),
+            ErrorCode::kManifestMalformed);
+  EXPECT_EQ(CodeWith("/components/0/full/path", std::string(300, 'a')),
+            ErrorCode::kManifestMalformed);
 }
 
 TEST(ReleaseManifestTest, NamesThatAreNoPlainNamesAreRefused) {
-  for (const char* place : {"/product", "/channel", "/hardware/0", "/components/0/name", "/health_hooks/0"}) {
+  for (const char* place :
+       {"/product", "/channel", "/hardware/0", "/components/0/name", "/health_hooks/0"}) {
     for (const char* name : {"", "..", "a/b", "A", "-a", ".a", "a..b", "a b", "a\n", "ä"}) {
-      EXPECT_EQ(CodeWith(place, name), ErrorCode::kManifestMalformed) << place << " '" << name << "'";
+      EXPECT_EQ(CodeWith(place, name), ErrorCode::kManifestMalformed)
+          << place << " '" << name << "'";
     }
   }
   EXPECT_EQ(CodeWith("/version", "1.0/2"), ErrorCode::kManifestMalformed);
@@ -189,10 +198,11 @@ TEST(ReleaseSummaryTest, AgreesWithItsManifestInEveryMember) {
 }
 
 TEST(ReleaseSummaryTest, EveryMemberMissingOrOfAnotherTypeIsRefused) {
-  ForEachMutation(EncodeReleaseSummary(Example()), [](const Json& changed, const std::string& what) {
-    if (what.ends_with("as \"text\"") || what == "/hw as []") return;
-    EXPECT_FALSE(ParseReleaseSummary(changed)) << what;
-  });
+  ForEachMutation(EncodeReleaseSummary(Example()),
+                  [](const Json& changed, const std::string& what) {
+                    if (what.ends_with("as \"text\"") || what == "/hw as []") return;
+                    EXPECT_FALSE(ParseReleaseSummary(changed)) << what;
+                  });
   EXPECT_FALSE(ParseReleaseSummary(nullptr));
 }
 

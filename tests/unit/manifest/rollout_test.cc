@@ -128,7 +128,8 @@ TEST(JudgeRolloutTest, ZeroPercentIsNobodyButTheCohorts) {
 TEST(JudgeRolloutTest, PauseAndWindowHoldForCohortsToo) {
   Rollout rollout = Example();
   EXPECT_EQ(Judged(rollout, "gw-1", {"lab"}, kNow.PlusSeconds(-1)), ErrorCode::kOutsideWindow);
-  EXPECT_EQ(Judged(rollout, "gw-1", {"lab"}, kNow.PlusSeconds(kSecondsPerDay + 1)), ErrorCode::kOutsideWindow);
+  EXPECT_EQ(Judged(rollout, "gw-1", {"lab"}, kNow.PlusSeconds(kSecondsPerDay + 1)),
+            ErrorCode::kOutsideWindow);
   rollout.paused = true;
   EXPECT_EQ(Judged(rollout, "gw-1", {"lab"}), ErrorCode::kRolloutPaused);
 }

@@ -41,7 +41,8 @@ TEST_F(CeremonyTest, SignedByThresholdAndPublishedADeviceAcceptsIt) {
 TEST_F(CeremonyTest, TranscriptNamesEveryKeyAndWhatEachPersonRuns) {
   const auto ceremony = HoldCeremony(Request());
   ASSERT_TRUE(ceremony);
-  for (const char* name : {"anna", "ben", "chloe", "dora", "emil", "rolf", "olga", "snap", "time"}) {
+  for (const char* name :
+       {"anna", "ben", "chloe", "dora", "emil", "rolf", "olga", "snap", "time"}) {
     EXPECT_NE(ceremony->transcript.find(keys_.at(name).named.keyid), std::string::npos) << name;
   }
   EXPECT_NE(ceremony->transcript.find("pawl-signer sign --key dora.key"), std::string::npos);
@@ -77,7 +78,8 @@ TEST_F(CeremonyTest, ForeignKeyIsNotEntitledAndIsToldWhoIs) {
   HoldUsualCeremony();
   const auto plan = Plan("mallory");
   ASSERT_EQ(CodeOf(plan), ErrorCode::kKeyNotEntitled);
-  EXPECT_NE(plan.error().Message().find("dora or emil"), std::string::npos) << plan.error().Message();
+  EXPECT_NE(plan.error().Message().find("dora or emil"), std::string::npos)
+      << plan.error().Message();
 }
 
 TEST_F(CeremonyTest, EachKeySignsJustTheDraftsItIsEntitledFor) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Key files: only the right passphrase opens an untouched file of an acceptable cost that nobody else can
-// read.
+// Key files: only the right passphrase opens an untouched file of an acceptable cost that nobody
+// else can read.
 
 #include "signer/key_file.h"
 
@@ -74,7 +74,8 @@ TEST_F(KeyFileTest, ExchangedNameIsNoticed) {
 TEST_F(KeyFileTest, CostOutsideTheLimitsIsRefusedBeforeItIsPaid) {
   const std::string file = Sealed();
   // The product's limits: 64 MiB to 1 GiB.
-  EXPECT_EQ(CodeOf(OpenKey(AsBytes(file), "anna.key", Secret("correct horse"))), ErrorCode::kKeyFileCost);
+  EXPECT_EQ(CodeOf(OpenKey(AsBytes(file), "anna.key", Secret("correct horse"))),
+            ErrorCode::kKeyFileCost);
   for (const char* memory : {"67108863", "1073741825", "9223372036854775807"}) {
     std::string costly = file;
     costly.replace(costly.find("65536"), 5, memory);
@@ -87,7 +88,8 @@ TEST_F(KeyFileTest, CostOutsideTheLimitsIsRefusedBeforeItIsPaid) {
 }
 
 TEST_F(KeyFileTest, SealingBelowTheLimitsIsRefused) {
-  EXPECT_EQ(CodeOf(SealKey("anna", key_, Secret("correct horse"), kCheap)), ErrorCode::kKeyFileCost);
+  EXPECT_EQ(CodeOf(SealKey("anna", key_, Secret("correct horse"), kCheap)),
+            ErrorCode::kKeyFileCost);
 }
 
 TEST_F(KeyFileTest, ShortPassphraseIsRefused) {

@@ -18,7 +18,8 @@ namespace {
 // Somebody else publishes in the middle of it.
 class InterferingWriter : public TreeWriter {
  public:
-  explicit InterferingWriter(const std::string& directory) : real_(directory), directory_(directory) {}
+  explicit InterferingWriter(const std::string& directory)
+      : real_(directory), directory_(directory) {}
   Status Write(const std::string& path, ByteView bytes) override {
     if (!done_) WriteText(directory_ + "/metadata/timestamp.json", "{}");
     done_ = true;
@@ -40,7 +41,8 @@ class PublishTest : public SignerTest {
   std::vector<SigningKey> Online(const std::vector<std::string>& names) const {
     std::vector<SigningKey> keys;
     for (const std::string& name : names) {
-      keys.push_back({keys_.at(name).named, Ed25519Key::FromSeed(keys_.at(name).key.Seed()).value()});
+      keys.push_back(
+          {keys_.at(name).named, Ed25519Key::FromSeed(keys_.at(name).key.Seed()).value()});
     }
     return keys;
   }
@@ -68,7 +70,8 @@ TEST_F(PublishTest, WithOneSignatureMissingNothingIsWritten) {
   const auto published = PublishAll();
   ASSERT_EQ(CodeOf(published), ErrorCode::kSignatureThreshold);
   EXPECT_NE(published.error().Message().find("root has 1 of 2 signatures (anna); ask ben or chloe"),
-            std::string::npos) << published.error().Message();
+            std::string::npos)
+      << published.error().Message();
   EXPECT_TRUE(ReadTree(repo_ + "/public").empty());
 }
 
@@ -109,8 +112,11 @@ TEST_F(PublishTest, TheTimestampIsWrittenLastAndPayloadsFirst) {
     if (kind == "metadata") kind = file.path;
     if (kinds.empty() || kinds.back() != kind) kinds.push_back(kind);
   }
-  const std::vector<std::string> expected{"payloads", "targets", "metadata/2.rollout-gateway.json",
-                                          "metadata/2.releases-gateway.json", "metadata/2.snapshot.json",
+  const std::vector<std::string> expected{"payloads",
+                                          "targets",
+                                          "metadata/2.rollout-gateway.json",
+                                          "metadata/2.releases-gateway.json",
+                                          "metadata/2.snapshot.json",
                                           "metadata/timestamp.json"};
   EXPECT_EQ(kinds, expected);
 }
@@ -259,6 +265,20 @@ TEST_F(PublishTest, WithoutTheOnlineKeysNothingIsPublished) {
   EXPECT_EQ(ReadTree(repo_ + "/public"), before);
 }
 
+// Clients refuse a snapshot that lost a role which they have seen (TUF 5.5.5).
+TEST_F(PublishTest, ARoleThatIsNotDelegatedAnyMoreStaysInTheSnapshot) {
+  StartRepository();
+  const Workspace workspace = Open();
+  MetadataFile targets = *Roles::Load(workspace)->NextDraft("targets", now_.PlusSeconds(3600));
+  std::erase_if(targets.content["delegations"]["roles"].get_ref<Json::array_t&>(),
+                [](const Json& role) { return role["name"] == "orders"; });
+  ASSERT_TRUE(workspace.WriteDraft("targets", targets));
+  SignBy({"anna", "ben"});
+  const auto published = PublishAll();
+  ASSERT_TRUE(published) << published.error().Message();
+  EXPECT_NE(ReadText(Public("metadata/2.snapshot.json")).find("orders.json"), std::string::npos);
+}
+
 TEST_F(PublishTest, WithNothingDraftedThereIsNothingToPublish) {
   StartRepository();
   EXPECT_EQ(CodeOf(PublishAll()), ErrorCode::kAlreadyDone);
@@ -313,7 +333,8 @@ TEST_F(PublishTest, VerifyFindsAByteThatWasChangedOnTheServer) {
   PrepareRelease();
   ASSERT_TRUE(PublishAll());
   const std::set<std::string> outdated{"metadata/1.releases-gateway.json",
-                                       "metadata/1.rollout-gateway.json", "metadata/1.snapshot.json"};
+                                       "metadata/1.rollout-gateway.json",
+                                       "metadata/1.snapshot.json"};
   for (const auto& [path, bytes] : ReadTree(repo_ + "/public")) {
     if (outdated.contains(path)) continue;
     std::string bad = bytes;
@@ -344,7 +365,8 @@ TEST_F(PublishTest, StatusSaysWhoMustSignAndWhatExpires) {
   SignBy({"dora"});
   const auto status = ReportStatus(Open(), now_.PlusSeconds(47 * 3600));
   ASSERT_TRUE(status) << status.error().Message();
-  EXPECT_NE(status->text.find("1 of 2 signatures (dora), ask emil"), std::string::npos) << status->text;
+  EXPECT_NE(status->text.find("1 of 2 signatures (dora), ask emil"), std::string::npos)
+      << status->text;
   EXPECT_NE(status->text.find("[urgent]"), std::string::npos) << status->text;
   EXPECT_EQ(status->json["drafts"].size(), 1U);
   EXPECT_FALSE(status->json["drafts"][0]["complete"].get<bool>());

@@ -32,7 +32,8 @@ class ReleaseTest : public SignerTest {
     return AddDeltas(Open(), request);
   }
   std::string Release(const std::string& path) const { return repo_ + "/releases/gateway/" + path; }
-  Result<RolloutChange> Roll(const std::optional<std::string>& version, std::optional<std::uint64_t> percent,
+  Result<RolloutChange> Roll(const std::optional<std::string>& version,
+                             std::optional<std::uint64_t> percent,
                              std::optional<bool> paused = std::nullopt) {
     RolloutRequest request;
     request.product = "gateway";
@@ -100,7 +101,8 @@ TEST_F(ReleaseTest, AnExt4ImageSaysItselfWhatItIs) {
   const std::string image = directory_.Path("root.ext4");
   WriteText(tree + "/usr/lib/pawl/release",
             manifest::EncodeImageIdentity({"gateway", "2.0", 5, 1, {1'790'000'000}}));
-  const std::string command = "/usr/sbin/mkfs.ext4 -q -d " + tree + " " + image + " 4M >/dev/null 2>&1";
+  const std::string command =
+      "/usr/sbin/mkfs.ext4 -q -d " + tree + " " + image + " 4M >/dev/null 2>&1";
   ASSERT_EQ(std::system(command.c_str()), 0);
   BuildRequest request = ImageOf("2.0", 5, 1);
   request.images = {{"rootfs", image}};
@@ -189,7 +191,8 @@ TEST_F(ReleaseTest, ADeltaThatSavesLittleIsDropped) {
 TEST_F(ReleaseTest, ADeltaFromATamperedReleaseIsRefused) {
   ASSERT_TRUE(Build("1.0", 1, 1));
   ASSERT_TRUE(Build("1.1", 2, 1));
-  const std::string full = LoadBuiltRelease(Open(), "gateway", "1.0")->manifest.components[0].full.file.path;
+  const std::string full =
+      LoadBuiltRelease(Open(), "gateway", "1.0")->manifest.components[0].full.file.path;
   std::string bytes = ReadText(Release("1.0/" + full));
   bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
   WriteText(Release("1.0/" + full), bytes);
@@ -204,10 +207,11 @@ TEST_F(ReleaseTest, ADeltaThatGivesOtherBytesIsNotReproducible) {
   ASSERT_TRUE(delta::GenerateDelta(a.images[0].path, b.images[0].path, container));
   EXPECT_TRUE(ProveDelta(a.images[0].path, container, b.images[0].path, directory_.Path("work"),
                          delta::kDefaultDecoderMemory));
-  EXPECT_EQ(CodeOf(ProveDelta(a.images[0].path, container, c.images[0].path, directory_.Path("work"),
-                              delta::kDefaultDecoderMemory)),
+  EXPECT_EQ(CodeOf(ProveDelta(a.images[0].path, container, c.images[0].path,
+                              directory_.Path("work"), delta::kDefaultDecoderMemory)),
             ErrorCode::kDeltaNotReproducible);
-  EXPECT_EQ(CodeOf(ProveDelta(a.images[0].path, container, b.images[0].path, directory_.Path("work"), 1024)),
+  EXPECT_EQ(CodeOf(ProveDelta(a.images[0].path, container, b.images[0].path,
+                              directory_.Path("work"), 1024)),
             ErrorCode::kMemoryLimit);
 }
 
@@ -218,7 +222,8 @@ TEST_F(ReleaseTest, ListingATamperedReleaseIsRefusedForEveryFile) {
     std::string bad = bytes;
     bad.back() = static_cast<char>(bad.back() ^ 1);
     WriteText(Release("1.0/" + path), bad);
-    EXPECT_EQ(CodeOf(AddRelease(Open(), "gateway", "1.0", now_)), ErrorCode::kReleaseFileMismatch) << path;
+    EXPECT_EQ(CodeOf(AddRelease(Open(), "gateway", "1.0", now_)), ErrorCode::kReleaseFileMismatch)
+        << path;
     WriteText(Release("1.0/" + path), bytes);
   }
   EXPECT_TRUE(AddRelease(Open(), "gateway", "1.0", now_));

@@ -39,7 +39,8 @@ std::map<std::string, std::string> ReadTree(const std::string& directory) {
   std::error_code absent;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(directory, absent)) {
     if (!entry.is_regular_file()) continue;
-    files[std::filesystem::relative(entry.path(), directory).string()] = ReadText(entry.path().string());
+    files[std::filesystem::relative(entry.path(), directory).string()] =
+        ReadText(entry.path().string());
   }
   return files;
 }
@@ -150,7 +151,8 @@ BuildRequest SignerTest::ImageOf(const std::string& version, std::uint64_t build
   return request;
 }
 
-void SignerTest::BuildAndList(const std::string& version, std::uint64_t build, std::uint64_t epoch) {
+void SignerTest::BuildAndList(const std::string& version, std::uint64_t build,
+                              std::uint64_t epoch) {
   const Workspace workspace = Open();
   const auto built = BuildRelease(workspace, ImageOf(version, build, epoch));
   ASSERT_TRUE(built) << built.error().Message();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// A repository in a temporary folder with the nine people and services of the usual ceremony. Keys are
-// made directly, without key files, so that no test waits for Argon2id.
+// A repository in a temporary folder with the nine people and services of the usual ceremony. Keys
+// are made directly, without key files, so that no test waits for Argon2id.
 
 #include <gtest/gtest.h>
 
@@ -47,7 +47,8 @@ std::map<std::string, std::string> ReadTree(const std::string& directory);
 // Fails, like a full disk or a kill, at write number `fail_at` (from 0); before that it writes.
 class FailingWriter : public TreeWriter {
  public:
-  FailingWriter(std::string directory, std::size_t fail_at) : real_(std::move(directory)), fail_at_(fail_at) {}
+  FailingWriter(std::string directory, std::size_t fail_at)
+      : real_(std::move(directory)), fail_at_(fail_at) {}
   Status Write(const std::string& path, ByteView bytes) override;
   Status Copy(const std::string& source, const std::string& path,
               const manifest::FileReference& reference) override;
@@ -63,7 +64,8 @@ class SignerTest : public ::testing::Test {
  protected:
   SignerTest();
 
-  // The ceremony: root and targets 2 of anna, ben, chloe; releases 2 of dora, emil; rolf, olga, snap, time.
+  // The ceremony: root and targets 2 of anna, ben, chloe; releases 2 of dora, emil; rolf, olga,
+  // snap, time.
   CeremonyRequest Request() const;
   void HoldUsualCeremony();
   Workspace Open() const;
@@ -71,7 +73,8 @@ class SignerTest : public ::testing::Test {
 
   // Each name signs all that it may.
   void SignBy(const std::vector<std::string>& names);
-  Result<Publication> PublishWith(TreeWriter& writer, const std::vector<std::string>& roles = {}) const;
+  Result<Publication> PublishWith(TreeWriter& writer,
+                                  const std::vector<std::string>& roles = {}) const;
   Result<Publication> PublishAll(const std::vector<std::string>& roles = {}) const;
   // Ceremony, all signatures, first publication.
   void StartRepository();
