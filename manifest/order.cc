@@ -117,6 +117,7 @@ std::string DeviceOrderPath(std::string_view device_id) {
 std::string GroupOrderPath(std::string_view group) { return Format("orders/group/{}.json", group); }
 
 Status JudgeOrder(const Order& order, std::string_view found_at_path, const OrderFacts& facts) {
+  //= docs/manifest-format.md#M-60
   if (order.target != found_at_path) {
     return Fail(ErrorCode::kOrderNotForThisDevice, Format("expected an order for {}, found one for {}", found_at_path, order.target));
   }
@@ -124,14 +125,17 @@ Status JudgeOrder(const Order& order, std::string_view found_at_path, const Orde
                     std::ranges::any_of(facts.groups, [&](const std::string& group) { return found_at_path == GroupOrderPath(group); });
   if (!mine) return Fail(ErrorCode::kOrderNotForThisDevice, Format("{} is not this device and none of its groups", found_at_path));
   //= docs/threat-model.md#T-ORDER-REPLAY: counters only rise.
+  //= docs/manifest-format.md#M-61
   if (order.counter <= facts.last_counter) {
     return Fail(ErrorCode::kOrderReplayed, Format("expected a counter above {}, found {}", facts.last_counter, order.counter));
   }
+  //= docs/manifest-format.md#M-62
   if (facts.now < order.not_before || facts.now > order.not_after) {
     return Fail(ErrorCode::kOrderOutsideWindow, Format("it is {}, the order is valid from {} to {}", FormatUtcTime(facts.now),
                                                        FormatUtcTime(order.not_before), FormatUtcTime(order.not_after)));
   }
   // A store that was lost has forgotten which orders it obeyed: only orders made after its creation are certainly new.
+  //= docs/manifest-format.md#M-63
   if (order.not_before < facts.store_created) {
     return Fail(ErrorCode::kOrderPredatesStore, Format("the order is valid from {}, this device's memory begins at {}",
                                                        FormatUtcTime(order.not_before), FormatUtcTime(facts.store_created)));

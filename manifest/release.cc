@@ -61,6 +61,7 @@ Result<std::vector<std::string>> ReadNames(const JsonObject& object, std::string
   return names;
 }
 
+//= docs/manifest-format.md#M-43
 Result<FileReference> ReadFileReference(const JsonObject& object) {
   FileReference file;
   PAWL_ASSIGN_OR_RETURN(file.path, object.String("path"));
@@ -152,6 +153,7 @@ Result<std::string> ReadVersion(const JsonObject& object) {
 }
 
 // Which schema is this, and may we read it? A later major version asks for a newer agent.
+//= docs/manifest-format.md#M-41
 Status CheckSchema(const JsonObject& object, std::string_view schema) {
   PAWL_ASSIGN_OR_RETURN(const std::string found, object.String("schema"));
   if (found == schema) return {};
@@ -192,6 +194,7 @@ Json WriteComponent(const Component& component) {
               {"deltas", std::move(deltas)}};
 }
 
+//= docs/manifest-format.md#M-42
 bool IsPlain(std::string_view name, std::string_view extra, std::size_t max_bytes = kMaxNameBytes) {
   if (name.empty() || name.size() > max_bytes) return false;
   const auto alphanumeric = [&](char c) {
@@ -228,6 +231,7 @@ std::string ReleasePath(std::string_view product, std::string_view version) {
 
 Result<ReleaseManifest> ParseReleaseManifest(ByteView bytes) {
   const std::string where = "release manifest";
+  //= docs/manifest-format.md#M-40
   if (bytes.size() > kMaxReleaseManifestBytes) {
     return Malformed(where, Format("expected at most {} bytes, found {}", kMaxReleaseManifestBytes, bytes.size()));
   }
@@ -273,6 +277,7 @@ std::string EncodeReleaseManifest(const ReleaseManifest& manifest) {
                          {"notes", manifest.notes}});
 }
 
+//= docs/manifest-format.md#M-44
 Result<std::vector<Sha256Digest>> ParseChunkList(ByteView bytes, std::uint64_t image_size) {
   const std::uint64_t count = ChunkCount(image_size);
   if (bytes.size() != count * sizeof(Sha256Digest::bytes)) {
@@ -289,6 +294,7 @@ Bytes EncodeChunkList(const std::vector<Sha256Digest>& chunks) {
   return out;
 }
 
+//= docs/manifest-format.md#M-45
 Result<ReleaseSummary> ParseReleaseSummary(const Json& custom) {
   PAWL_ASSIGN_OR_RETURN(const JsonObject object, JsonObject::From(custom, "custom of the release", kMalformed));
   if (CanonicalJson(custom).size() > kMaxSummaryBytes) return Malformed(object.where(), "expected at most 300 bytes");

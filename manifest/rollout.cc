@@ -80,6 +80,7 @@ std::string EncodeRollout(const Rollout& rollout) {
 std::string RolloutPath(std::string_view product, std::string_view channel) { return Format("rollout/{}/{}.json", product, channel); }
 
 Status JudgeRollout(const Rollout& rollout, std::string_view device_id, const std::vector<std::string>& groups, UtcTime now) {
+  //= docs/manifest-format.md#M-52
   if (rollout.paused) return Fail(ErrorCode::kRolloutPaused, Format("the rollout of channel '{}' is paused", rollout.channel));
   if ((rollout.not_before && now < *rollout.not_before) || (rollout.not_after && now > *rollout.not_after)) {
     return Fail(ErrorCode::kOutsideWindow,
@@ -90,6 +91,7 @@ Status JudgeRollout(const Rollout& rollout, std::string_view device_id, const st
     return std::ranges::find(rollout.cohorts, group) != rollout.cohorts.end();
   });
   if (in_cohort) return {};
+  //= docs/manifest-format.md#M-51
   Sha256 hash;
   hash.Update(AsBytes(rollout.salt));
   hash.Update(Bytes{0});

@@ -61,6 +61,8 @@ ExpectedFile ExpectEntry(RoleType type, const FileMeta& meta) {
 }
 
 //= docs/manifest-format.md#M-10
+//= docs/threat-model.md#T-BOUNDARY-2
+//= docs/threat-model.md#T-BOUNDARY-7
 Result<Metadata> VerifyRole(const Signers& signers, std::string_view role, ByteView bytes,
                             const ExpectedFile& expected, std::optional<UtcTime> now) {
   PAWL_TRY(CheckReceived(role, bytes, expected));

@@ -22,6 +22,7 @@ std::unexpected<Error> Mismatch(const std::string& what) {
   return Fail(ErrorCode::kManifestMismatch, what);
 }
 
+//= docs/manifest-format.md#M-47
 Status CheckSame(const std::string& where, const ImageIdentity& a, const ImageIdentity& b) {
   if (a.product == b.product && a.version == b.version && a.build == b.build &&
       a.epoch == b.epoch && a.built == b.built) {
@@ -100,6 +101,7 @@ Status CheckHistory(const Workspace& workspace, const BuildRequest& request,
                         HighestListedEpoch(workspace, request.product));
   highest = std::max(highest, published);
   const std::string word = Format("epoch-{}", identity.epoch);
+  //= docs/manifest-format.md#M-48
   if (identity.epoch > highest + 1 && request.confirm != word) {
     return Fail(ErrorCode::kEpochJump, Format("the highest epoch so far is {}, this release has "
                                               "{}: devices that confirm it can never go "

@@ -97,6 +97,7 @@ Result<std::optional<Agent::Goal>> Agent::GoalByChannel(manifest::TufClient& tuf
   if (auto judged = manifest::JudgeRollout(rollout, settings_.identity.device_id, settings_.identity.groups, settings_.now); !judged) {
     return decline(std::move(judged).error());
   }
+  //= docs/manifest-format.md#M-50
   PAWL_ASSIGN_OR_RETURN(FoundRelease found, FetchRelease(tuf, ports_.fetcher, settings_.identity.product, rollout.release_path,
                                                          rollout.release_sha256));
   PAWL_ASSIGN_OR_RETURN(const PolicyFacts policy, Policy());

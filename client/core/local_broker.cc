@@ -9,6 +9,7 @@
 namespace pawl::client {
 namespace {
 
+//= docs/threat-model.md#T-BOUNDARY-4
 Status CompareWithImage(RandomReader& device, const manifest::Component& component, Slot slot) {
   if (device.SizeBytes() < component.size) {
     return Fail(ErrorCode::kSlotTooSmall, Format("slot {}: expected at least {} bytes, found {}", SlotName(slot), component.size, device.SizeBytes()));

@@ -15,6 +15,7 @@ struct Desk {
   UtcTime now;
 };
 
+//= docs/manifest-format.md#M-64
 Status FindReleaseOf(const Desk& desk, AcceptedOrder& accepted) {
   const manifest::Order& order = accepted.order;
   if (order.action != manifest::OrderAction::kRollback && order.action != manifest::OrderAction::kInstall) return {};
@@ -79,6 +80,7 @@ std::optional<std::expected<AcceptedOrder, RefusedOrder>> LookAt(const Desk& des
 
 }  // namespace
 
+//= docs/manifest-format.md#M-65
 OrderFindings LookForOrders(manifest::TufClient& tuf, manifest::Fetcher& fetcher, const Addressee& identity, const AgentState& state,
                             const PolicyFacts& facts, UtcTime now) {
   const Desk desk{tuf, fetcher, identity, state, facts, now};

@@ -24,6 +24,7 @@ Result<manifest::ReleaseManifest> CheckRelease(const manifest::TrustedTarget& ta
   PAWL_ASSIGN_OR_RETURN(manifest::ReleaseManifest release, manifest::ParseReleaseManifest(bytes));
   PAWL_ASSIGN_OR_RETURN(const manifest::ReleaseSummary summary, manifest::ParseReleaseSummary(target.custom));
   PAWL_TRY(manifest::CheckSummary(summary, release));
+  //= docs/manifest-format.md#M-46
   if (manifest::ReleasePath(release.product, release.version) != target.path) {
     return Fail(ErrorCode::kManifestMismatch,
                 Format("{}: the manifest inside is of {} {}", target.path, release.product, release.version));
@@ -47,6 +48,7 @@ Result<FoundRelease> FetchRelease(manifest::TufClient& tuf, manifest::Fetcher& f
 Result<manifest::Rollout> FetchRollout(manifest::TufClient& tuf, manifest::Fetcher& fetcher, std::string_view product,
                                        std::string_view channel) {
   const std::string path = manifest::RolloutPath(product, channel);
+  //= docs/manifest-format.md#M-53
   const auto missing = [&](const Error& why) -> std::unexpected<Error> {
     // A broken line is not a missing rollout.
     if (ClassOf(why.code()) == ErrorClass::kNetwork && why.code() != ErrorCode::kNotFound) return std::unexpected(why);

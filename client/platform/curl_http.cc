@@ -279,6 +279,7 @@ bool CurlHttp::Impl::Configure() {
 bool CurlHttp::Impl::Prepare(const HttpRequest& request, Transfer& transfer) {
   transfer.request = &request;
   transfer.handle = handle.get();
+  //= docs/threat-model.md#T-BOUNDARY-1: the write callback keeps to this cap, whatever the server announces.
   transfer.cap =
       request.range ? std::min(request.max_bytes, request.range->length) : request.max_bytes;
   const std::uint64_t rate = std::max<std::uint64_t>(options.patience.slowest_bytes_per_s, 1);

@@ -46,6 +46,7 @@ TEST_F(UpdateFlowTest, UpdatesByDeltaAndConfirms) {
   EXPECT_EQ(again->kind, UpdateOutcome::Kind::kNothingToDo);
 }
 
+// T-BOUNDARY-4, T-BOUNDARY-5
 TEST_F(UpdateFlowTest, ArmsNothingBeforeTheWholeSlotWasReadBack) {
   SimDevice device(world, "1.0");
   device.slots.disk(Slot::kB).LieAboutWrites();
@@ -54,6 +55,7 @@ TEST_F(UpdateFlowTest, ArmsNothingBeforeTheWholeSlotWasReadBack) {
   EXPECT_FALSE(device.boot.environment().Bootable(Slot::kB));
 }
 
+// T-BOUNDARY-3
 TEST_F(UpdateFlowTest, RefusesAFlippedByteInADeltaFrameAndGoesOnAfterwards) {
   Bytes& delta = world.http.file(DeltaPath());
   delta[delta.size() - 1] ^= 1U;
@@ -286,6 +288,7 @@ TEST_F(UpdateFlowTest, HoldStopsTheChannelAndReleaseHoldEndsIt) {
 }
 
 // Orders that fail never block releases.
+// M-65
 TEST_F(UpdateFlowTest, ABrokenOrderIsReportedAndReleasesGoOn) {
   SimDevice device(world, "1.0");
   world.repository.AddTarget(std::string(client::kOrdersRole), manifest::DeviceOrderPath(device.id), "{}");
@@ -298,6 +301,7 @@ TEST_F(UpdateFlowTest, ABrokenOrderIsReportedAndReleasesGoOn) {
 }
 
 // The support desk signs what only the releases role may name.
+// M-64
 TEST_F(UpdateFlowTest, AnOrderCannotNameWhatTheReleasesRoleDoesNotList) {
   SimDevice device(world, "1.0");
   UpdateToNewest(device);
@@ -308,6 +312,40 @@ TEST_F(UpdateFlowTest, AnOrderCannotNameWhatTheReleasesRoleDoesNotList) {
   ASSERT_THAT(outcome, IsOk());
   ASSERT_EQ(outcome->refused_orders.size(), 1U);
   EXPECT_EQ(outcome->refused_orders[0].why.code(), ErrorCode::kOrderReleaseUnknown);
+}
+
+// M-46
+TEST_F(UpdateFlowTest, ARealManifestUnderAnotherReleasesPathIsRefused) {
+  SimDevice device(world, "1.0");
+  const SimRelease& real = world.release("1.1");
+  const std::string elsewhere = manifest::ReleasePath(kProduct, "9.9");
+  world.repository.AddTarget(client::ReleasesRole(kProduct), elsewhere, manifest::EncodeReleaseManifest(real.manifest),
+                             manifest::EncodeReleaseSummary(real.manifest));
+  world.release("1.1").path = elsewhere;
+  world.Rollout("1.1");
+  world.Publish();
+  EXPECT_THAT(device.Update(), IsError(ErrorCode::kManifestMismatch));
+}
+
+// M-50
+TEST_F(UpdateFlowTest, ARolloutCannotNameAManifestThatTheReleasesRoleDoesNotList) {
+  SimDevice device(world, "1.0");
+  world.release("1.1").sha256 = HashSha256(AsBytes("another manifest"));
+  world.Rollout("1.1");
+  world.Publish();
+  EXPECT_THAT(device.Update(), IsError(ErrorCode::kOrderReleaseUnknown));
+  EXPECT_TRUE(device.slots.opened_for_writing().empty());
+}
+
+// M-53
+TEST_F(UpdateFlowTest, WithoutARolloutNothingNewIsInstalled) {
+  SimWorld bare;
+  bare.AddRelease("1.0", 10, 1, bare.MakeImage("1.0", 10, 1, 1, 1));
+  bare.AddRelease("1.1", 11, 1, bare.MakeImage("1.1", 11, 1, 2, 1));
+  bare.Publish();
+  SimDevice device(bare, "1.0");
+  EXPECT_THAT(device.Update(), IsError(ErrorCode::kRolloutMissing));
+  EXPECT_TRUE(device.slots.opened_for_writing().empty());
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/integrity/model/device_key.h"
 
+#include <algorithm>
+
 #include "base/format.h"
 #include "base/hash.h"
 #include "base/json.h"
@@ -41,8 +43,9 @@ std::string DeviceKey::Thumbprint() const { return KeyThumbprint(public_key); }
 
 Bytes UeidOfKey(ByteView ed25519_public_key) {
   const Sha256Digest digest = HashSha256(ed25519_public_key);
-  Bytes ueid{kUeidTypeRandom};
-  ueid.insert(ueid.end(), digest.bytes.begin(), digest.bytes.end());
+  Bytes ueid(kUeidBytes);
+  ueid.front() = kUeidTypeRandom;
+  std::ranges::copy(digest.bytes, ueid.begin() + 1);
   return ueid;
 }
 

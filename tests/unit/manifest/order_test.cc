@@ -117,6 +117,7 @@ TEST(JudgeOrderTest, MyOrderInItsWindowIsObeyed) {
   EXPECT_EQ(Judged(group, Facts()), ErrorCode::kInternal);
 }
 
+// M-61, T-ORDER-REPLAY
 TEST(JudgeOrderTest, AReplayedOrderIsRefused) {
   OrderFacts facts = Facts();
   for (const std::uint64_t last : {5U, 6U}) {
@@ -133,12 +134,14 @@ TEST(JudgeOrderTest, AnOrderForAnotherDeviceOrGroupIsRefused) {
   EXPECT_EQ(Judged(other, Facts()), ErrorCode::kOrderNotForThisDevice);
 }
 
+// M-60
 TEST(JudgeOrderTest, AnOrderCopiedToAnotherPathIsRefused) {
   const auto judged = JudgeOrder(Example(), GroupOrderPath("lab"), Facts());
   ASSERT_FALSE(judged);
   EXPECT_EQ(judged.error().code(), ErrorCode::kOrderNotForThisDevice);
 }
 
+// M-62
 TEST(JudgeOrderTest, OutsideItsWindowItIsRefused) {
   OrderFacts facts = Facts();
   facts.now = kNow.PlusSeconds(-1);
@@ -147,6 +150,7 @@ TEST(JudgeOrderTest, OutsideItsWindowItIsRefused) {
   EXPECT_EQ(Judged(Example(), facts), ErrorCode::kOrderOutsideWindow);
 }
 
+// M-63
 TEST(JudgeOrderTest, OlderThanTheStoreItIsRefused) {
   OrderFacts facts = Facts();
   facts.store_created = kNow.PlusSeconds(1);

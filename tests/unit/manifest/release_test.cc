@@ -89,11 +89,13 @@ TEST(ReleaseManifestTest, EveryMemberMissingOrOfAnotherTypeIsRefused) {
   EXPECT_GT(tried, 250);
 }
 
+// M-41
 TEST(ReleaseManifestTest, ALaterSchemaAsksForANewerAgentAForeignOneIsMalformed) {
   EXPECT_EQ(CodeWith("/schema", "pawl.release/2"), ErrorCode::kAgentTooOld);
   EXPECT_EQ(CodeWith("/schema", "pawl.rollout/1"), ErrorCode::kManifestMalformed);
 }
 
+// M-43
 TEST(ReleaseManifestTest, UnsafePathsAreRefused) {
   for (const char* path : kUnsafePaths) {
     for (const char* place :
@@ -108,6 +110,7 @@ TEST(ReleaseManifestTest, UnsafePathsAreRefused) {
             ErrorCode::kManifestMalformed);
 }
 
+// M-42
 TEST(ReleaseManifestTest, NamesThatAreNoPlainNamesAreRefused) {
   for (const char* place :
        {"/product", "/channel", "/hardware/0", "/components/0/name", "/health_hooks/0"}) {
@@ -155,6 +158,7 @@ TEST(ReleaseManifestTest, TooManyItemsAreRefused) {
   EXPECT_EQ(CodeOf(document), ErrorCode::kManifestMalformed);
 }
 
+// M-40
 TEST(ReleaseManifestTest, TooManyBytesAreRefusedBeforeParsing) {
   const std::string big(kMaxReleaseManifestBytes + 1, ' ');
   EXPECT_EQ(ParseReleaseManifest(AsBytes(big)).error().code(), ErrorCode::kManifestMalformed);
@@ -167,6 +171,7 @@ TEST(ReleaseManifestTest, EveryTruncationIsRefused) {
   }
 }
 
+// M-44
 TEST(ChunkListTest, HoldsExactlyOneDigestAChunk) {
   const std::vector<Sha256Digest> chunks{Digest('a'), Digest('b')};
   const Bytes bytes = EncodeChunkList(chunks);
@@ -176,6 +181,7 @@ TEST(ChunkListTest, HoldsExactlyOneDigestAChunk) {
   EXPECT_FALSE(ParseChunkList(ByteView(bytes).first(63), 2U << 20U));
 }
 
+// M-45
 TEST(ReleaseSummaryTest, AgreesWithItsManifestInEveryMember) {
   const ReleaseManifest release = Example();
   const Json custom = EncodeReleaseSummary(release);

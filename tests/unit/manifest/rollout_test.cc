@@ -88,6 +88,7 @@ TEST(RolloutTest, LimitsAndPathsHold) {
   EXPECT_FALSE(ParseRollout(AsBytes(big)));
 }
 
+// M-51
 TEST(JudgeRolloutTest, RaisingThePercentageOnlyAddsDevices) {
   Rollout rollout = Example();
   for (int device = 0; device < 300; ++device) {
@@ -125,6 +126,7 @@ TEST(JudgeRolloutTest, ZeroPercentIsNobodyButTheCohorts) {
   EXPECT_EQ(Judged(rollout, "gw-1", {"home", "lab"}), ErrorCode::kInternal);
 }
 
+// M-52
 TEST(JudgeRolloutTest, PauseAndWindowHoldForCohortsToo) {
   Rollout rollout = Example();
   EXPECT_EQ(Judged(rollout, "gw-1", {"lab"}, kNow.PlusSeconds(-1)), ErrorCode::kOutsideWindow);

@@ -47,6 +47,7 @@ TEST(MetadataTest, ReadsWhatItShould) {
 
 // CVE-2026-23991: well-formed JSON of the wrong shape. Every member of every role is replaced by
 // every other kind of value; only members that are not ours to judge may still parse.
+//= docs/manifest-format.md#M-04
 TEST(MetadataTest, CVE_2026_23991_EveryMemberOfEveryWrongType) {
   const std::vector<Json> wrong = {
       nullptr,         true, -1, 0, "", "x", Json::array(), Json::array({1}), Json::object(),
@@ -186,6 +187,7 @@ TEST(MetadataTest, BitLengthIsBounded) {
   EXPECT_FALSE(Parse(Envelope(part)));
 }
 
+//= docs/manifest-format.md#M-05
 TEST(MetadataTest, SpecVersionsInUseAreFine) {
   for (const char* text : {"1.0", "1.0.0", "1.0.31", "1.99"}) {
     Json part = Full().Part("targets");

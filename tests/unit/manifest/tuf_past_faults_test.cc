@@ -150,6 +150,7 @@ TEST(PastFaultsTest, CVE_2021_41149_TargetNamesAreNoPathsEither) {
 }
 
 // Compared with what was stored, not with nothing; and compared before it is kept.
+//= docs/manifest-format.md#M-17
 TEST_P(BelowRootTest, CVE_2022_29173_CVE_2025_2887_RollbackAfterRestart) {
   const std::string role = GetParam();
   SimTufRepository repository = WithDelegation();
@@ -286,6 +287,7 @@ TEST_P(EveryRoleTest, CVE_2025_2888_RefusedFileDoesNotBlockTheNext) {
   EXPECT_TRUE(Succeeds(device.Find("a/x")));
 }
 
+// T-BOUNDARY-2
 TEST_P(EveryRoleTest, CVE_2026_23992_ThresholdBelowOne) {
   const std::string role = GetParam();
   for (const Json& threshold : {Json(0), Json(-1), Json("1"), Json(nullptr)}) {
@@ -315,6 +317,7 @@ TEST_P(EveryRoleTest, ThresholdAboveTheNumberOfKeys) {
 }
 
 //= docs/manifest-format.md#M-11
+// T-BOUNDARY-7
 TEST(PastFaultsTest, GoTuf721_EmptyHashesAreRefused) {
   SimTufRepository repository;
   repository.AddTarget("targets", "x", "content");

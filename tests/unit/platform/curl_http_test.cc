@@ -87,6 +87,7 @@ TEST_F(CurlHttpTest, EmptyBodyIsFine) {
   EXPECT_TRUE(Get("/empty", std::nullopt, 0));
 }
 
+// T-BOUNDARY-1
 TEST_F(CurlHttpTest, RefusesMoreThanTheCapAnnouncedOrNot) {
   replies_["/announced"] = Ok(std::string(1001, 'x'));
   replies_["/hidden"] = {"HTTP/1.1 200 OK\r\n\r\n" + std::string(1001, 'x'), Then::kClose};

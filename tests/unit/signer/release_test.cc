@@ -64,6 +64,7 @@ TEST_F(ReleaseTest, TheSameImageGivesTheSameBytesTwice) {
   EXPECT_EQ(first.size(), 3U);  // manifest, chunk list, full container
 }
 
+// M-47
 TEST_F(ReleaseTest, FactsComeFromTheImageAndFlagsAreOnlyCompared) {
   const auto built = Build("1.0", 7, 1);
   ASSERT_TRUE(built) << built.error().Message();
@@ -114,6 +115,7 @@ TEST_F(ReleaseTest, AnExt4ImageSaysItselfWhatItIs) {
   EXPECT_EQ(CodeOf(BuildRelease(Open(), lying)), ErrorCode::kManifestMismatch);
 }
 
+// M-48
 TEST_F(ReleaseTest, EpochJumpNeedsItsConfirmation) {
   ASSERT_TRUE(Build("1.0", 1, 1));
   ASSERT_TRUE(Build("1.1", 2, 2));
