@@ -50,8 +50,10 @@ Status Device::FixTime() {
   PAWL_ASSIGN_OR_RETURN(const Json document, store->Load());
   PAWL_ASSIGN_OR_RETURN(const AgentState state, DecodeAgentState(document));
   PAWL_ASSIGN_OR_RETURN(now, EffectiveRunTime(state, system_time, running.built, *metadata, embedded_root));
-  // Certificates are checked at the same time as everything else: a device without a clock can still speak TLS.
-  PAWL_ASSIGN_OR_RETURN(http, CurlHttp::Create({now, "", {}}));
+  // A device without a clock can still speak TLS. A clock that is plausible counts here without the floor: a stolen timestamp key could put
+  // the floor behind every certificate's end, and the root that recovers from that must still get through. Trust does not rest on TLS.
+  const UtcTime certificates_at = system_time >= running.built ? system_time : now;
+  PAWL_ASSIGN_OR_RETURN(http, CurlHttp::Create({certificates_at, "", {}}));
   fetcher = std::make_unique<HttpFetcher>(*http, config.server);
   return {};
 }

@@ -56,9 +56,26 @@ Status Agent::Start() {
   if (const auto event = Reconcile(update.phase, update.target, update.transaction, facts_)) {
     PAWL_TRY(ApplyEvent(*event, {}));
   }
-  //= docs/threat-model.md#T-DEVICE-FLOOR: O-3, a cut after Confirm re-runs RaiseFloor.
-  if (state_.update.phase == Phase::kConfirmed && !state_.update.floor_raised) PAWL_TRY(RaiseFloor());
+  PAWL_TRY(EndUncountedTrial());
+  //= docs/threat-model.md#T-DEVICE-FLOOR: O-3, a cut after Confirm re-runs RaiseFloor, in the system that was confirmed.
+  const bool owes_floor = update.phase == Phase::kConfirmed && !update.floor_raised && facts_.booted == update.target;
+  if (owes_floor) PAWL_TRY(RaiseFloor());
   return {};
+}
+
+// A bootloader that cannot write its environment skips the trial it cannot count and starts the old slot: without this the agent would ask
+// for a reboot for ever, and neither an order nor a newer release could reach it.
+Status Agent::EndUncountedTrial() {
+  const UpdateRecord& update = state_.update;
+  const bool skipped = update.phase == Phase::kArmed && facts_.booted != update.target && facts_.trying == update.target &&
+                       !update.armed_boot_id.empty() && update.armed_boot_id != state_.last_boot_id;
+  if (!skipped) return {};
+  PAWL_ASSIGN_OR_RETURN(const auto release, manifest::ParseReleaseManifest(AsBytes(update.release.manifest)));
+  for (const manifest::Component& component : release.components) {
+    PAWL_TRY(ports_.broker.OpenTarget(update.target, component.name));  // marks the slot unbootable, which ends the trial
+  }
+  PAWL_ASSIGN_OR_RETURN(facts_, ports_.broker.Facts());
+  return ApplyEvent(Event::kBootedOther, {});
 }
 
 Status Agent::NoteBoot() {
@@ -109,7 +126,7 @@ void Agent::OnRolledBack(std::vector<HistoryEntry>& entries) {
     state_.held_build = update.release.build;
     state_.held_reason = Format("{} failed its trial: {} {}", update.release.version, update.failure_code, update.failure_text);
   }
-  state_.accepted_order.clear();
+  if (condemned) state_.accepted_order.clear();  // else the order is taken up again: single use never means lost by a cut
   entries.push_back(Note("rolled-back", update.failure_code,
                          Format("back on {} in slot {}: {}", settings_.running.version, SlotName(facts_.booted), update.failure_text)));
 }
@@ -156,7 +173,7 @@ Result<UpdateOutcome> Agent::Confirm() {
   if (state_.update.phase == Phase::kConfirmed && facts_.good == facts_.booted) {
     return UpdateOutcome{UpdateOutcome::Kind::kConfirmed, Format("{} is confirmed already.\n", settings_.running.version), {}, {}, 0, 0, 0};
   }
-  if (state_.update.phase != Phase::kTrial) {
+  if (state_.update.phase != Phase::kTrial || facts_.booted != state_.update.target) {
     return Fail(ErrorCode::kNoTrialRunning, Format("slot {} runs {}, confirmed", SlotName(facts_.booted), settings_.running.version));
   }
   const auto manifest = manifest::ParseReleaseManifest(AsBytes(state_.update.release.manifest));

@@ -134,6 +134,9 @@ class Agent {
   Result<std::vector<Sha256Digest>> FetchChunkList(const manifest::ChunkListReference& reference, std::uint64_t image_size);
   Result<Route> RouteFor(const manifest::Component& component);
   Status RaiseFloor();
+  Status AdoptRescue();
+  Status AbandonOrder(const Error& why);
+  Status EndUncountedTrial();
   Error GiveUpOrRetry(Error why);
   ReleaseReference CurrentRelease() const;
   HistoryEntry Note(std::string event, std::string code, std::string text) const;

@@ -123,6 +123,7 @@ Result<UpdateRecord> DecodeUpdate(const JsonObject& object) {
   PAWL_TRY(Optional(object, "bytes_full", update.bytes_full, ReadNumber));
   PAWL_TRY(Optional(object, "floor_raised", update.floor_raised, ReadBool));
   PAWL_TRY(Optional(object, "health_failed", update.health_failed, ReadBool));
+  PAWL_TRY(Optional(object, "armed_boot_id", update.armed_boot_id, ReadText));
   if (object.Has("release")) {
     PAWL_ASSIGN_OR_RETURN(const JsonObject release, object.Object("release"));
     PAWL_ASSIGN_OR_RETURN(update.release, DecodeRelease(release));
@@ -154,6 +155,7 @@ void EncodeUpdate(const UpdateRecord& update, Json& object) {
   object["bytes_full"] = update.bytes_full;
   object["floor_raised"] = update.floor_raised;
   object["health_failed"] = update.health_failed;
+  object["armed_boot_id"] = update.armed_boot_id;
   Json progress = Json::array();
   for (const WriteProgress& item : update.progress) progress.push_back(EncodeProgress(item));
   object["progress"] = std::move(progress);
@@ -203,6 +205,7 @@ Status DecodeMaps(const JsonObject& root, AgentState& state) {
       OrderMemory& memory = state.orders[path];
       PAWL_ASSIGN_OR_RETURN(memory.counter, order.Unsigned("counter"));
       PAWL_ASSIGN_OR_RETURN(memory.keyset, order.String("keyset"));
+      PAWL_TRY(Optional(order, "id", memory.id, ReadText));
       PAWL_TRY(Optional(order, "refused", memory.refused, ReadText));
     }
   }
@@ -250,7 +253,7 @@ void EncodeAgentState(const AgentState& state, Json& document) {
   EncodeUpdate(state.update, document["update"]);
   MergeMap(document["slots"], state.slots, EncodeRelease);
   MergeMap(document["orders"], state.orders, [](const OrderMemory& memory) {
-    return Json{{"counter", memory.counter}, {"keyset", memory.keyset}, {"refused", memory.refused}};
+    return Json{{"counter", memory.counter}, {"keyset", memory.keyset}, {"id", memory.id}, {"refused", memory.refused}};
   });
   document["created"] = state.created.seconds;
   document["floor"] = state.floor;

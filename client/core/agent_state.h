@@ -59,11 +59,13 @@ struct UpdateRecord {
   std::uint64_t bytes_fetched = 0;
   std::uint64_t bytes_full = 0;
   bool floor_raised = false;  // after Confirmed
+  std::string armed_boot_id;  // the boot in which the trial was armed
 };
 
 struct OrderMemory {
   std::uint64_t counter = 0;
   std::string keyset;  // hex identity of the orders role's key set; another set starts counting afresh
+  std::string id;       // of the order obeyed last: not again, whatever the key set
   std::string refused;  // id and code of the last refusal, so that a standing order is noted once
 };
 

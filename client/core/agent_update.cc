@@ -121,15 +121,35 @@ Result<std::optional<Agent::Goal>> Agent::ChooseGoal(manifest::TufClient& tuf, U
 
   const UpdateRecord& update = state_.update;
   const bool under_way = update.phase == Phase::kPlanned || update.phase == Phase::kWriting || update.phase == Phase::kVerified;
-  if (under_way && !update.order_id.empty()) {
+  const bool cut_short = update.phase == Phase::kRolledBack && state_.accepted_order == update.order_id;
+  if ((under_way || cut_short) && !update.order_id.empty()) {
     // An accepted order is finished whatever the channel says: single use must never mean lost by a cut.
-    PAWL_ASSIGN_OR_RETURN(FoundRelease found, FetchRelease(tuf, ports_.fetcher, settings_.identity.product, update.release.path,
-                                                           update.release.manifest_sha256));
-    const Purpose purpose = found.manifest.build < settings_.running.build ? Purpose::kRollback : Purpose::kInstall;
-    PAWL_TRY(CheckPolicy(found.manifest, purpose, policy));
-    return Goal{std::move(found), purpose, update.order_id, update.order_reason};
+    auto found = FetchRelease(tuf, ports_.fetcher, settings_.identity.product, update.release.path, update.release.manifest_sha256);
+    Status allowed;
+    if (!found) {
+      allowed = std::unexpected(found.error());
+    } else {
+      const Purpose purpose = found->manifest.build < settings_.running.build ? Purpose::kRollback : Purpose::kInstall;
+      allowed = CheckPolicy(found->manifest, purpose, policy);
+      if (allowed) return Goal{std::move(*found), purpose, update.order_id, update.order_reason};
+    }
+    PAWL_TRY(AbandonOrder(allowed.error()));
   }
   return GoalByChannel(tuf, outcome);
+}
+
+// An accepted order whose release was withdrawn or is no longer allowed must not stand in the way of releases for ever.
+Status Agent::AbandonOrder(const Error& why) {
+  const bool final = why.code() == ErrorCode::kTargetMissing || why.code() == ErrorCode::kOrderReleaseUnknown ||
+                     ClassOf(why.code()) == ErrorClass::kPolicy;
+  if (!final) return std::unexpected(why);
+  UpdateRecord& update = state_.update;
+  update.failure_code = CodeName(why.code());
+  update.failure_text = why.Message();
+  update.order_id.clear();
+  state_.accepted_order.clear();
+  const std::vector<HistoryEntry> entries{Note("order-abandoned", update.failure_code, update.failure_text)};
+  return update.phase == Phase::kRolledBack ? SaveState(entries) : ApplyEvent(Event::kGivenUp, entries);
 }
 
 Status Agent::Plan(const Goal& goal) {
@@ -175,9 +195,14 @@ Error Agent::GiveUpOrRetry(Error why) {
   if (why.code() == ErrorCode::kPowerLost) return why;
   update.failure_code = CodeName(why.code());
   update.failure_text = why.Message();
-  if (why.code() == ErrorCode::kSlotReadBackMismatch) update.progress.clear();  // write it all again at the next try
+  if (why.code() == ErrorCode::kSlotReadBackMismatch) {  // write it all again at the next try
+    update.progress.clear();
+    if (update.phase == Phase::kVerified) update.phase = Phase::kWriting;
+  }
   const std::vector<HistoryEntry> entries{Note("refused", update.failure_code, update.failure_text)};
-  const bool given_up = !why.retryable() && ClassOf(why.code()) != ErrorClass::kStorage;
+  // What a server or somebody on the line says without a signature ends nothing: an accepted order must survive a captive portal.
+  const ErrorClass kind = ClassOf(why.code());
+  const bool given_up = !why.retryable() && kind != ErrorClass::kStorage && kind != ErrorClass::kNetwork;
   auto saved = given_up ? ApplyEvent(Event::kGivenUp, entries) : SaveState(entries);
   if (!saved) Log(LogLevel::kError, Format("event=note-lost {}", saved.error().Message()));
   return why;
@@ -211,6 +236,7 @@ Status Agent::Drive(Effect effect, UpdateOutcome& outcome) {
       case Effect::kArmTrial:
         Say(Format("arming a trial of slot {}", SlotName(update.target)));
         PAWL_TRY(ports_.broker.Arm(update.target, static_cast<std::uint32_t>(update.tries), update.transaction, CurrentRelease()));
+        state_.update.armed_boot_id = state_.last_boot_id;
         PAWL_TRY(ApplyEvent(Event::kTrialArmed, {Note("armed", "", Format("{} in slot {}, {} tr{}", update.release.version,
                                                                           SlotName(update.target), update.tries,
                                                                           update.tries == 1 ? "y" : "ies"))}));
@@ -220,6 +246,21 @@ Status Agent::Drive(Effect effect, UpdateOutcome& outcome) {
     }
   }
   return {};
+}
+
+// The bootloader could not start the confirmed slot and started the other one. This slot can reach the repository (the refresh has just
+// worked); when it is healthy as well it becomes the good one, so that the broken slot can be written again.
+Status Agent::AdoptRescue() {
+  if (facts_.good == facts_.booted || facts_.trying) return {};
+  const ReleaseFacts& running = state_.slots[std::string(SlotName(facts_.booted))];
+  if (!running.manifest.empty()) {
+    PAWL_ASSIGN_OR_RETURN(const auto manifest, manifest::ParseReleaseManifest(AsBytes(running.manifest)));
+    PAWL_TRY(ports_.health.Probe(manifest.health_hooks, manifest.health.deadline_s));
+  }
+  PAWL_TRY(ports_.broker.Confirm(facts_.booted, /*retire_other=*/false));
+  facts_.good = facts_.booted;
+  return SaveState({Note("rescued", "", Format("slot {} could not be started; slot {} is the good one now", SlotName(OtherSlot(facts_.booted)),
+                                              SlotName(facts_.booted)))});
 }
 
 Result<UpdateOutcome> Agent::Update() {
@@ -235,6 +276,7 @@ Result<UpdateOutcome> Agent::Update() {
   };
   if (state_.update.phase == Phase::kArmed) return armed();
   PAWL_ASSIGN_OR_RETURN(auto tuf, Refresh());
+  PAWL_TRY(AdoptRescue());
   PAWL_ASSIGN_OR_RETURN(const std::optional<Goal> goal, ChooseGoal(tuf, outcome));
   if (!goal) {
     if (outcome.text.empty()) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/format.h"
+#include "base/log.h"
 #include "client/core/agent.h"
 
 namespace pawl::client {
@@ -60,9 +61,14 @@ Result<Route> Agent::RouteFor(const manifest::Component& component) {
   for (std::size_t i = 0; i < component.deltas.size(); ++i) {
     const manifest::Delta& delta = component.deltas[i];
     if (delta.container.memory > settings_.install.decoder_memory) continue;
-    PAWL_ASSIGN_OR_RETURN(const auto expected, FetchChunkList(delta.source_chunks, delta.source_size));
+    const auto expected = FetchChunkList(delta.source_chunks, delta.source_size);
+    if (!expected) {
+      // A delta is an offer; without its list the full image remains.
+      Log(LogLevel::kWarning, Format("event=delta-skipped code={} {}", CodeName(expected.error().code()), expected.error().Message()));
+      continue;
+    }
     PAWL_ASSIGN_OR_RETURN(const auto measured, MeasureBooted(component.name, delta.source_size));
-    fits.push_back({i, CountForeignChunks(expected, measured)});
+    fits.push_back({i, CountForeignChunks(*expected, measured)});
   }
   return ChooseRoute(component, fits);
 }

@@ -113,6 +113,10 @@ Result<InstallResult> Installer::Install(const InstallJob& job, WriteProgress& p
     auto streamed = StreamFrames(job, head, progress, hooks);
     if (streamed) break;
     fruitless = progress.next_frame > before ? 0 : fruitless + 1;
+    // What is whole stays: a link that dies before every checkpoint would otherwise never get anywhere. O-1 holds, data first.
+    if (progress.next_frame > before && streamed.error().code() != ErrorCode::kPowerLost && job.target.Sync()) {
+      PAWL_TRY(hooks.checkpoint(progress));
+    }
     const bool broken_off = streamed.error().code() == ErrorCode::kTransferTruncated;
     if (!broken_off || fruitless >= kFruitlessAttempts) return std::unexpected(std::move(streamed).error());
   }
@@ -174,6 +178,9 @@ Status Installer::RepairChunks(const InstallJob& job, WriteProgress& progress, c
     const auto repaired = std::erase_if(progress.repair, [&](std::uint64_t chunk) {
       return chunk >= head.frames[frame].first_chunk && chunk < end;
     });
+    if (repaired == 0) {
+      return Fail(ErrorCode::kStoreCorrupt, Format("chunk {} to be repaired is not in the image", progress.repair.front()));
+    }
     result_.chunks_repaired += repaired;
     since_checkpoint += head.FrameTargetBytes(frame);
     if (since_checkpoint < settings_.checkpoint_bytes) continue;

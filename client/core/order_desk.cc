@@ -45,9 +45,12 @@ Status Judge(const Desk& desk, AcceptedOrder& accepted) {
   facts.store_created = desk.state.created;
   facts.now = desk.now;
   // Counters belong to a key set: after the support key was replaced, its thief's high counters block nobody.
-  if (const auto memory = desk.state.orders.find(accepted.path);
-      memory != desk.state.orders.end() && memory->second.keyset == accepted.keyset) {
-    facts.last_counter = memory->second.counter;
+  if (const auto memory = desk.state.orders.find(accepted.path); memory != desk.state.orders.end()) {
+    if (memory->second.keyset == accepted.keyset) facts.last_counter = memory->second.counter;
+    // The same file under a new key set is still the same order.
+    if (memory->second.id == accepted.id) {
+      return Fail(ErrorCode::kOrderReplayed, Format("order {} was obeyed before; expected a new one", accepted.order.counter));
+    }
   }
   PAWL_TRY(manifest::JudgeOrder(accepted.order, accepted.path, facts));
   if (accepted.order.nonce) {
@@ -100,7 +103,7 @@ OrderFindings LookForOrders(manifest::TufClient& tuf, manifest::Fetcher& fetcher
 }
 
 void RememberOrder(const AcceptedOrder& order, AgentState& state) {
-  state.orders[order.path] = OrderMemory{order.order.counter, order.keyset, ""};
+  state.orders[order.path] = OrderMemory{order.order.counter, order.keyset, order.id, ""};
 }
 
 }  // namespace pawl::client

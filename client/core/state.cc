@@ -99,7 +99,12 @@ Effect PendingEffect(Phase phase) {
 
 std::optional<Event> Reconcile(Phase phase, Slot target, std::uint64_t transaction, const BootFacts& facts) {
   const bool in_flight = phase == Phase::kVerified || phase == Phase::kArmed || phase == Phase::kTrial;
-  if (!in_flight || facts.transaction != transaction) return std::nullopt;
+  if (!in_flight) return std::nullopt;
+  if (facts.transaction != transaction) {
+    // The environment was replaced since the store said Armed: whatever it says of trials is another story, and this one is over.
+    const bool over = phase != Phase::kVerified && facts.booted != target;
+    return over ? std::optional(Event::kBootedOther) : std::nullopt;
+  }
   const bool on_trial = facts.trying == target;
   if (facts.booted == target) {
     // A trial boot carries our transaction on its command line; without it somebody else started this slot.

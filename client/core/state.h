@@ -74,8 +74,8 @@ Result<Transition> Next(Phase phase, Event event);
 // and its event repeats the effect, and every effect can be repeated.
 Effect PendingEffect(Phase phase);
 
-// What the facts of this boot say about the update that the store remembers. Facts of another transaction are ignored, unless
-// they show that the target slot runs as the good one. Empty when they add nothing.
+// What the facts of this boot say about the update that the store remembers. Of another transaction only one thing counts: that an
+// armed target does not run. Empty when they add nothing.
 // REQUIRES: `transaction` and `target` are those of the store.
 std::optional<Event> Reconcile(Phase phase, Slot target, std::uint64_t transaction, const BootFacts& facts);
 

@@ -348,5 +348,71 @@ TEST_F(UpdateFlowTest, WithoutARolloutNothingNewIsInstalled) {
   EXPECT_TRUE(device.slots.opened_for_writing().empty());
 }
 
+// Single use must never mean lost by a cut.
+TEST_F(UpdateFlowTest, AnOrderWhoseTrialWasCutShortIsTakenUpAgain) {
+  SimDevice device(world, "1.0");
+  UpdateToNewest(device);
+  world.Order(device.id, 1, manifest::OrderAction::kRollback, "1.0");
+  world.Publish();
+  ASSERT_THAT(device.Update(), IsOk());
+  EXPECT_EQ(device.Reboot(), Slot::kA);  // the power fails during the trial …
+  EXPECT_EQ(device.Reboot(), Slot::kB);  // … and its one try is used up
+  ASSERT_TRUE(device.RunToRest(7));
+  EXPECT_EQ(device.RunningVersion(), "1.0");
+}
+
+TEST_F(UpdateFlowTest, ATrialThatTheBootloaderCannotCountDoesNotLoop) {
+  SimDevice device(world, "1.0");
+  ASSERT_THAT(device.Update(), IsOk());
+  ++world.clock.boots;  // restarted, but the bootloader could not write its environment and started the old slot
+  ASSERT_THAT(device.Start(), IsOk());
+  EXPECT_EQ(device.State().update.phase, Phase::kRolledBack);
+  EXPECT_FALSE(device.boot.environment().Bootable(Slot::kB));
+  EXPECT_FALSE(device.boot.environment().trying.has_value());
+}
+
+TEST_F(UpdateFlowTest, AfterARescueBootTheDeviceRepairsItself) {
+  SimDevice device(world, "1.0");
+  UpdateToNewest(device);
+  ASSERT_EQ(device.boot.environment().good, Slot::kB);
+  device.boot.environment().booted = Slot::kA;  // slot b's kernel could not be loaded
+  ++world.clock.boots;
+  ASSERT_THAT(device.Update(), IsOk());
+  EXPECT_EQ(device.boot.environment().good, Slot::kA);
+  ASSERT_TRUE(device.RunToRest(8));
+  EXPECT_EQ(device.RunningVersion(), "1.1");
+}
+
+TEST_F(UpdateFlowTest, ACaptivePortalEndsNoPlan) {
+  SimDevice device(world, "1.0");
+  const Bytes real = world.http.file(DeltaPath());
+  world.http.Serve(DeltaPath(), Bytes(10));
+  EXPECT_THAT(device.Update(), IsError(ErrorCode::kRangeUnsupported));
+  EXPECT_EQ(device.State().update.phase, Phase::kWriting);
+  world.http.Serve(DeltaPath(), real);
+  UpdateToNewest(device);
+}
+
+TEST_F(UpdateFlowTest, AnObeyedOrderStaysObeyedWhenTheSupportKeysChange) {
+  SimDevice device(world, "1.0");
+  UpdateToNewest(device);
+  world.Order(device.id, 5, manifest::OrderAction::kHold, "");
+  world.Publish();
+  ASSERT_THAT(device.Update(), IsOk());
+  world.repository.SetKeys(std::string(client::kOrdersRole), 2, 1);
+  world.Publish();
+  const auto outcome = device.Update();
+  ASSERT_THAT(outcome, IsOk());
+  ASSERT_EQ(outcome->refused_orders.size(), 1U);
+  EXPECT_EQ(outcome->refused_orders[0].why.code(), ErrorCode::kOrderReplayed);
+}
+
+TEST_F(UpdateFlowTest, ADeltaWhoseSourceListIsGoneLeavesTheFullImage) {
+  SimDevice device(world, "1.0");
+  world.http.Serve(world.release("1.1").manifest.components[0].deltas[0].source_chunks.file.path, Bytes(3));
+  ASSERT_THAT(device.Update(), IsOk());
+  EXPECT_EQ(device.State().update.route, "full image");
+}
+
 }  // namespace
 }  // namespace pawl::fakes

@@ -103,10 +103,11 @@ TEST(ReconcileTest, AnArmWhoseCommitWasLostIsNotDoneTwice) {
   EXPECT_EQ(Reconcile(Phase::kVerified, Slot::kB, 7, Facts(Slot::kA, Slot::kA, Slot::kB, {})), Event::kTrialArmed);
 }
 
-TEST(ReconcileTest, FactsOfAnotherTransactionAreIgnored) {
+TEST(ReconcileTest, AReplacedEnvironmentEndsAnArmedTrialAndNothingElse) {
   BootFacts stale = Facts(Slot::kA, Slot::kA, {}, Slot::kB);
   stale.transaction = 6;
-  EXPECT_EQ(Reconcile(Phase::kArmed, Slot::kB, 7, stale), std::nullopt);
+  EXPECT_EQ(Reconcile(Phase::kArmed, Slot::kB, 7, stale), Event::kBootedOther);
+  EXPECT_EQ(Reconcile(Phase::kTrial, Slot::kB, 7, stale), Event::kBootedOther);
   EXPECT_EQ(Reconcile(Phase::kVerified, Slot::kB, 7, stale), std::nullopt);
 }
 
