@@ -185,7 +185,7 @@ Result<std::vector<RoleSignature>> ReadSignatures(const JsonObject& envelope) {
                          keyid.substr(0, 80)));
     }
     // An empty or otherwise unreadable signature is one that does not count, not a broken file:
-    // signing events leave placeholders of absent signers behind (sigstore's roots 12 to 14).
+    // signing events leave stand-ins of absent signers behind (sigstore's roots 12 to 14).
     signatures.push_back({std::move(keyid), HexDecode(sig).value_or(Bytes{})});
   }
   return signatures;
