@@ -67,7 +67,8 @@ Answer ToAnswer(const UpdateOutcome& outcome, const Device& device) {
     answer.text += Format("fetched {} ({:.1f} % of the full image's {}){}\n", HumanBytes(outcome.bytes_fetched),
                           100.0 * static_cast<double>(outcome.bytes_fetched) / static_cast<double>(std::max<std::uint64_t>(outcome.bytes_full, 1)),
                           HumanBytes(outcome.bytes_full),
-                          outcome.chunks_repaired == 0 ? "" : Format(", {} chunks repaired from the full image", outcome.chunks_repaired));
+                          outcome.chunks_repaired == 0 ? "" : Format(", {} chunk{} repaired from the full image", outcome.chunks_repaired,
+                                                            outcome.chunks_repaired == 1 ? "" : "s"));
   }
   constexpr std::array<std::string_view, 4> kinds{"nothing-to-do", "armed", "confirmed", "order-done"};
   answer.json = Json{{"schema", "pawl.update/1"},
