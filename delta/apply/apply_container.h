@@ -16,7 +16,7 @@
 
 namespace pawl::delta {
 
-// What a device may spend on decoding (shared/design/device.md gives the agent's total).
+// What a device may spend on decoding, of the 20 MiB that the whole agent has for a delta of raw images.
 inline constexpr std::uint64_t kDefaultDecoderMemory = 8ULL << 20;
 
 struct ApplyOptions {
