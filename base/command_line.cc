@@ -181,8 +181,11 @@ Command CompletionCommand(const ProgramInfo& program) {
 
 std::string OverviewText(const ProgramInfo& program) {
   std::string out = Format("{} – {}\n\nUsage: {} COMMAND [OPTIONS]\n\nCommands:\n", program.name, program.sentence, program.name);
+  std::size_t width = 15;
+  for (const Command& command : program.commands) width = std::max(width, command.name.size());
   for (const Command& command : program.commands) {
-    out += Format("  {:<16} {}{}\n", command.name, command.summary, command.name == program.default_command ? " (default)" : "");
+    out += Format("  {:<{}}  {}{}\n", command.name, width, command.summary,
+                  command.name == program.default_command ? " (default)" : "");
   }
   out += Format("\nEvery command knows --help, --json, --progress=auto|none|json, -v and -q.\nVersion {}\n", PawlVersion());
   return out;

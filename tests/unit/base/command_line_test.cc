@@ -83,6 +83,19 @@ TEST(CommandLineTest, DispatchesOneAndTwoWords) {
   EXPECT_EQ(RunWith({"key", "new"}).out, "made\n");
 }
 
+TEST(CommandLineTest, SummariesKeepTheirColumnBesideLongNames) {
+  ProgramInfo program = Program();
+  program.commands.push_back({"recover timestamp-key", "", "make a recovery",
+                              "pawl-test recover timestamp-key",
+                              Declare<NoOptions>(BindNothing, MakeKey)});
+  const char* const words[] = {"pawl-test", "--help"};
+  ::testing::internal::CaptureStdout();
+  EXPECT_EQ(RunProgram(program, 2, words), 0);
+  const std::string text = ::testing::internal::GetCapturedStdout();
+  EXPECT_THAT(text, HasSubstr("\n  recover timestamp-key  make a recovery\n"));
+  EXPECT_THAT(text, HasSubstr("\n  key new                make a key\n"));
+}
+
 TEST(CommandLineTest, RunsTheDefaultCommandWithoutAWord) {
   EXPECT_EQ(RunWith({}).out, "all well\n");
   EXPECT_EQ(RunWith({"--json"}).json()["schema"], "test.status/1");
