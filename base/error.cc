@@ -245,6 +245,8 @@ constexpr auto kErrors = std::to_array<ErrorInfo>({
      "run on a terminal, or pass an open descriptor with --passphrase-fd"},
     {kEntropy, "entropy", "The system's random source is not available.", true, "check /dev/urandom and getrandom"},
     {kDeviceKeyMissing, "device-key-missing", "The device has no key to sign with.", false, "provision the device"},
+    {kSigningFailed, "signing-failed", "No valid signature was made.", true,
+     "nothing was written; check that the token is plugged in and try again"},
 
     {kInternal, "internal", "Pawl found a defect in itself and stopped before doing harm.", false,
      "please report the whole message"},

@@ -152,6 +152,7 @@ enum class ErrorCode : std::uint16_t {
   kPassphraseMissing = 806,
   kEntropy = 807,
   kDeviceKeyMissing = 808,
+  kSigningFailed = 815,
 
   // E09xx: a defect in Pawl.
   kInternal = 901,

@@ -3,6 +3,7 @@
 
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
+#include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
@@ -26,6 +27,7 @@ struct Deleter {
 };
 using Pkey = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
 using Bio = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
+using EcdsaSig = std::unique_ptr<ECDSA_SIG, Deleter<ECDSA_SIG_free>>;
 using MdContext = std::unique_ptr<EVP_MD_CTX, Deleter<EVP_MD_CTX_free>>;
 
 constexpr std::size_t kMaxPemBytes = 8192;  // RSA 16384 bits fits
@@ -129,6 +131,46 @@ bool PublicKey::Verify(ByteView message, ByteView signature) const {
            crypto_sign_verify_detached(signature.data(), message.data(), message.size(), material.data()) == 0;
   }
   return !signature.empty() && VerifyWithLibcrypto(scheme_, material, message, signature);
+}
+
+Result<std::string> P256Pem(ByteView point) {
+  // SubjectPublicKeyInfo up to the point: id-ecPublicKey, prime256v1, BIT STRING of 66 bytes (RFC 5480, 2).
+  constexpr auto kPrefix = std::to_array<std::uint8_t>(
+      {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
+       0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00});
+  Bytes der(kPrefix.begin(), kPrefix.end());
+  der.insert(der.end(), point.begin(), point.end());
+  const Pkey key = point.size() == kP256PointBytes ? ParseDer(der) : nullptr;
+  if (!key || EncodeDer(key) != der) {
+    return Fail(ErrorCode::kKeyInvalid,
+                Format("expected a point on P-256 as 65 bytes that begin with 04, found {}", point.size()));
+  }
+  const Bio bio(BIO_new(BIO_s_mem()));
+  char* text = nullptr;  // owned by `bio`
+  const bool written = bio && PEM_write_bio_PUBKEY(bio.get(), key.get()) == 1;
+  const long length = written ? BIO_get_mem_data(bio.get(), &text) : 0;
+  if (length <= 0) return Fail(ErrorCode::kKeyInvalid, "the public key cannot be encoded");
+  return std::string(text, static_cast<std::size_t>(length));
+}
+
+Result<Bytes> EcdsaSignatureToDer(ByteView raw) {
+  if (raw.size() != kP256SignatureBytes) {
+    return Fail(ErrorCode::kKeyInvalid, Format("expected an ECDSA signature of 64 bytes, found {}", raw.size()));
+  }
+  const EcdsaSig signature(ECDSA_SIG_new());
+  BIGNUM* r = BN_bin2bn(raw.data(), 32, nullptr);
+  BIGNUM* s = BN_bin2bn(raw.data() + 32, 32, nullptr);
+  if (!signature || ECDSA_SIG_set0(signature.get(), r, s) != 1) {  // takes both, unless it fails
+    BN_free(r);
+    BN_free(s);
+    return Fail(ErrorCode::kKeyInvalid, "the signature cannot be encoded");
+  }
+  std::uint8_t* encoded = nullptr;
+  const int length = i2d_ECDSA_SIG(signature.get(), &encoded);
+  if (length <= 0) return Fail(ErrorCode::kKeyInvalid, "the signature cannot be encoded");
+  Bytes der(encoded, encoded + length);
+  OPENSSL_free(encoded);
+  return der;
 }
 
 Result<Ed25519Key> Ed25519Key::FromSeed(const SecretBuffer& seed) {

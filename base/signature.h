@@ -20,6 +20,8 @@ enum class SignatureScheme : std::uint8_t { kEd25519, kEcdsaSha2Nistp256, kRsass
 inline constexpr std::size_t kEd25519PublicKeyBytes = 32;
 inline constexpr std::size_t kEd25519SignatureBytes = 64;
 inline constexpr std::size_t kEd25519SeedBytes = 32;
+inline constexpr std::size_t kP256PointBytes = 65;      // 0x04, X, Y (SEC 1, 2.3.3)
+inline constexpr std::size_t kP256SignatureBytes = 64;  // r, s as PKCS#11 gives them
 
 class PublicKey {
  public:
@@ -46,6 +48,14 @@ class PublicKey {
   SignatureScheme scheme_;
   Bytes identity_;  // one scheme byte, then raw Ed25519 key or DER SubjectPublicKeyInfo
 };
+
+// The PEM SubjectPublicKeyInfo of a P-256 key, as `openssl pkey -pubout` prints it. `point` is uncompressed.
+// ERRORS: kKeyInvalid (length, form, not on the curve).
+Result<std::string> P256Pem(ByteView point);
+
+// An ECDSA signature r || s in the DER form that PublicKey::Verify takes (RFC 3279, 2.2.3).
+// ERRORS: kKeyInvalid unless `raw` has 64 bytes.
+Result<Bytes> EcdsaSignatureToDer(ByteView raw);
 
 // An Ed25519 signing key. The secret stays in guarded memory.
 class Ed25519Key {

@@ -119,13 +119,11 @@ void BindSign(Arguments& arguments, SignOptions& options) {
 Status SignWithKey(const Workspace& workspace, const SignOptions& options, const std::string& path,
                    Answer& answer) {
   PAWL_ASSIGN_OR_RETURN(const Roles roles, Roles::Load(workspace));
-  PAWL_ASSIGN_OR_RETURN(const Bytes bytes, ReadKeyFile(path));
-  PAWL_ASSIGN_OR_RETURN(const SealedKey shown, ParseKeyFile(bytes, path));
-  PAWL_ASSIGN_OR_RETURN(const SignPlan plan,
-                        PlanSigning(workspace, roles, shown.named, options.roles));
+  PAWL_ASSIGN_OR_RETURN(const NamedKey shown, ShowSigningKey(path));
+  PAWL_ASSIGN_OR_RETURN(const SignPlan plan, PlanSigning(workspace, roles, shown, options.roles));
   std::cerr << DescribePlan(plan) << '\n';
   PAWL_TRY(Confirm(options.yes, "Sign this?"));
-  PAWL_ASSIGN_OR_RETURN(const SigningKey key, OpenKeyFile(path, options.keys.passphrase_fd));
+  PAWL_ASSIGN_OR_RETURN(const SigningKey key, OpenSigningKey(path, options.keys.passphrase_fd));
   PAWL_ASSIGN_OR_RETURN(const auto outcomes, Sign(workspace, roles, plan, key));
   for (const SignOutcome& outcome : outcomes) {
     answer.text += Format("{}: signed by {}; {}\n", outcome.role, plan.key.name,

@@ -33,8 +33,8 @@ void BindKeys(Arguments& arguments, KeyOptions& options) {
                    "read passphrases from this descriptor, one line for each key");
 }
 
-Result<SigningKey> OpenKeyFile(const std::string& path,
-                               std::optional<std::uint64_t> passphrase_fd) {
+Result<OpenedKey> OpenKeyFile(const std::string& path,
+                              std::optional<std::uint64_t> passphrase_fd) {
   PAWL_ASSIGN_OR_RETURN(const Bytes bytes, ReadKeyFile(path));
   PAWL_ASSIGN_OR_RETURN(const SealedKey sealed, ParseKeyFile(bytes, path));
   PAWL_ASSIGN_OR_RETURN(
@@ -43,11 +43,23 @@ Result<SigningKey> OpenKeyFile(const std::string& path,
   return OpenKey(bytes, path, passphrase);
 }
 
-Result<std::vector<SigningKey>> OpenKeyFiles(const KeyOptions& options) {
+Result<SigningKey> OpenSigningKey(const std::string& key,
+                                  std::optional<std::uint64_t> passphrase_fd) {
+  PAWL_ASSIGN_OR_RETURN(OpenedKey opened, OpenKeyFile(key, passphrase_fd));
+  return ToSigningKey(std::move(opened));
+}
+
+Result<NamedKey> ShowSigningKey(const std::string& key) {
+  PAWL_ASSIGN_OR_RETURN(const Bytes bytes, ReadKeyFile(key));
+  PAWL_ASSIGN_OR_RETURN(SealedKey sealed, ParseKeyFile(bytes, key));
+  return std::move(sealed.named);
+}
+
+Result<std::vector<SigningKey>> OpenSigningKeys(const KeyOptions& options) {
   std::vector<SigningKey> keys;
-  for (const std::string& path : options.keys) {
-    PAWL_ASSIGN_OR_RETURN(SigningKey key, OpenKeyFile(path, options.passphrase_fd));
-    keys.push_back(std::move(key));
+  for (const std::string& key : options.keys) {
+    PAWL_ASSIGN_OR_RETURN(SigningKey opened, OpenSigningKey(key, options.passphrase_fd));
+    keys.push_back(std::move(opened));
   }
   return keys;
 }

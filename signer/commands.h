@@ -53,10 +53,15 @@ struct KeyOptions {
 };
 void BindKeys(Arguments& arguments, KeyOptions& options);
 
-// Opens key files, asking for one passphrase each. ERRORS: as ReadKeyFile, ReadPassphrase and
-// OpenKey.
-Result<SigningKey> OpenKeyFile(const std::string& path, std::optional<std::uint64_t> passphrase_fd);
-Result<std::vector<SigningKey>> OpenKeyFiles(const KeyOptions& options);
+// Asks for the passphrase of a key file. ERRORS: as ReadKeyFile, ReadPassphrase and OpenKey.
+Result<OpenedKey> OpenKeyFile(const std::string& path, std::optional<std::uint64_t> passphrase_fd);
+
+// What --key names: opened, asking for one passphrase each. ERRORS: as OpenKeyFile.
+Result<SigningKey> OpenSigningKey(const std::string& key,
+                                  std::optional<std::uint64_t> passphrase_fd);
+Result<std::vector<SigningKey>> OpenSigningKeys(const KeyOptions& options);
+// Whose key it is, without opening it. ERRORS: as ReadKeyFile and ParseKeyFile.
+Result<NamedKey> ShowSigningKey(const std::string& key);
 
 // Asks on the terminal, unless `yes`. ERRORS: kConfirmationMissing for another answer than yes, and
 // without a terminal.

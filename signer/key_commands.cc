@@ -59,7 +59,7 @@ Result<Answer> Show(const FileOptions& options) {
     PAWL_ASSIGN_OR_RETURN(const Bytes bytes, ReadFile(options.file, kMaxKeyFileBytes));
     PAWL_ASSIGN_OR_RETURN(const NamedKey key, ParsePublicKey(bytes, options.file));
     return Answer{Format("{}: public key of {}\n  key id  {}\n  public  {}\n", options.file,
-                         key.name, key.keyid, key.tuf["keyval"]["public"].get<std::string>()),
+                         key.name, key.keyid, DescribeKey(key)),
                   KeyJson(key)};
   }
   PAWL_ASSIGN_OR_RETURN(const Bytes bytes, ReadKeyFile(options.file));
@@ -68,7 +68,7 @@ Result<Answer> Show(const FileOptions& options) {
   Answer answer{
       Format("{}: secret key of {}, encrypted\n  key id  {}\n  public  {}\n"
              "  one guess at the passphrase costs {} MiB of memory, {} passes\n",
-             options.file, key.name, key.keyid, key.tuf["keyval"]["public"].get<std::string>(),
+             options.file, key.name, key.keyid, DescribeKey(key),
              sealed.cost.memory_bytes >> 20U, sealed.cost.passes),
       KeyJson(key)};
   answer.json["memory_bytes"] = sealed.cost.memory_bytes;
@@ -77,7 +77,7 @@ Result<Answer> Show(const FileOptions& options) {
 }
 
 Result<Answer> Passwd(const FileOptions& options) {
-  PAWL_ASSIGN_OR_RETURN(const SigningKey key, OpenKeyFile(options.file, options.passphrase_fd));
+  PAWL_ASSIGN_OR_RETURN(const OpenedKey key, OpenKeyFile(options.file, options.passphrase_fd));
   PAWL_ASSIGN_OR_RETURN(const SecretBuffer passphrase,
                         ReadNewPassphrase(options.passphrase_fd, key.named.name));
   PAWL_ASSIGN_OR_RETURN(const std::string text, SealKey(key.named.name, key.key, passphrase));

@@ -123,6 +123,15 @@ Result<Fields> Parse(ByteView bytes, const std::string& where, const KeyCostLimi
                 CanonicalJson(header)};
 }
 
+class SecretInMemory : public SecretKey {
+ public:
+  explicit SecretInMemory(Ed25519Key key) : key_(std::move(key)) {}
+  Result<Bytes> Sign(ByteView message) const override { return key_.Sign(message); }
+
+ private:
+  Ed25519Key key_;
+};
+
 }  // namespace
 
 Result<std::string> SealKey(const std::string& name, const Ed25519Key& key,
@@ -157,8 +166,8 @@ Result<SealedKey> ParseKeyFile(ByteView bytes, const std::string& where,
   return std::move(fields.sealed_key);
 }
 
-Result<SigningKey> OpenKey(ByteView bytes, const std::string& where, const SecretBuffer& passphrase,
-                           const KeyCostLimits& limits) {
+Result<OpenedKey> OpenKey(ByteView bytes, const std::string& where, const SecretBuffer& passphrase,
+                          const KeyCostLimits& limits) {
   PAWL_ASSIGN_OR_RETURN(Fields fields, Parse(bytes, where, limits));
   PAWL_ASSIGN_OR_RETURN(const SecretBuffer secret,
                         DeriveKey(passphrase, fields.salt, fields.sealed_key.cost));
@@ -174,7 +183,11 @@ Result<SigningKey> OpenKey(ByteView bytes, const std::string& where, const Secre
   if (public_key.identity() != fields.sealed_key.named.key.identity()) {
     return Fail(kMalformed, Format("{}: the public key shown is not that of the secret", where));
   }
-  return SigningKey{std::move(fields.sealed_key.named), std::move(key)};
+  return OpenedKey{std::move(fields.sealed_key.named), std::move(key)};
+}
+
+SigningKey ToSigningKey(OpenedKey key) {
+  return {std::move(key.named), std::make_unique<SecretInMemory>(std::move(key.key))};
 }
 
 Result<Bytes> ReadKeyFile(const std::string& path) {

@@ -13,6 +13,7 @@
 #include "base/secret.h"
 #include "base/signature.h"
 #include "signer/public_keys.h"
+#include "signer/signing_key.h"
 
 namespace pawl::signer {
 
@@ -34,12 +35,6 @@ struct KeyCostLimits {
   std::uint64_t max_passes = 16;
 };
 
-// A key that can sign, and whose it is.
-struct SigningKey {
-  NamedKey named;
-  Ed25519Key key;
-};
-
 // The text of a key file. ERRORS: kInputInvalid (name not plain, passphrase under 8 bytes);
 // kKeyFileCost.
 Result<std::string> SealKey(const std::string& name, const Ed25519Key& key,
@@ -55,9 +50,15 @@ struct SealedKey {
 Result<SealedKey> ParseKeyFile(ByteView bytes, const std::string& where,
                                const KeyCostLimits& limits = {});
 
+// What a key file holds, in the open. Only sealing and signing need it.
+struct OpenedKey {
+  NamedKey named;
+  Ed25519Key key;
+};
 // ERRORS: as ParseKeyFile; kPassphraseWrong (also for a damaged file: nothing tells the two apart).
-Result<SigningKey> OpenKey(ByteView bytes, const std::string& where, const SecretBuffer& passphrase,
-                           const KeyCostLimits& limits = {});
+Result<OpenedKey> OpenKey(ByteView bytes, const std::string& where, const SecretBuffer& passphrase,
+                          const KeyCostLimits& limits = {});
+SigningKey ToSigningKey(OpenedKey key);
 
 // The bytes of a key file that only its owner can read. ERRORS: kKeyFilePermissions (group or
 // others may read it, or it belongs to another user), kInputMissing, kKeyFileMalformed.

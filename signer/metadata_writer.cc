@@ -29,6 +29,27 @@ Json WritePin(const PinnedFile& file) {
               {"hashes", Json{{"sha256", file.sha256.Hex()}}}};
 }
 
+// Takes the line feeds out of the PEM of each key. There, and only there, canonical form has them,
+// and all clients agree that they stand as they are.
+void JoinKeyLines(Json& holder) {
+  const auto keys = holder.find("keys");
+  if (keys == holder.end() || !keys->is_object()) return;
+  for (Json& key : *keys) {
+    if (!key.is_object() || !key.contains("keyval") || !key["keyval"].is_object()) continue;
+    const auto text = key["keyval"].find("public");
+    if (text == key["keyval"].end() || !text->is_string()) continue;
+    auto& pem = text->get_ref<std::string&>();
+    if (pem.starts_with("-----BEGIN PUBLIC KEY-----\n")) std::erase(pem, '\n');
+  }
+}
+
+Json WithoutKeyLines(Json content) {
+  JoinKeyLines(content);
+  const auto delegations = content.find("delegations");
+  if (delegations != content.end() && delegations->is_object()) JoinKeyLines(*delegations);
+  return content;
+}
+
 }  // namespace
 
 std::string MetadataFile::SignedBytes() const { return CanonicalJson(content); }
@@ -49,7 +70,7 @@ Result<std::string> EncodeMetadataFile(const MetadataFile& file) {
   for (const manifest::RoleSignature& signature : file.signatures) {
     signatures.push_back(Json{{"keyid", signature.keyid}, {"sig", HexEncode(signature.signature)}});
   }
-  const std::string canonical = file.SignedBytes();
+  const std::string canonical = CanonicalJson(WithoutKeyLines(file.content));
   const auto foreign = std::ranges::find_if(canonical, [](char c) {
     const auto byte = static_cast<unsigned char>(c);
     return byte < 0x20 || byte >= 0x7f;
@@ -63,10 +84,12 @@ Result<std::string> EncodeMetadataFile(const MetadataFile& file) {
   return PrettyJson(Json{{"signed", file.content}, {"signatures", std::move(signatures)}});
 }
 
-void AddSignature(MetadataFile& file, const SigningKey& key) {
+Status AddSignature(MetadataFile& file, const SigningKey& key) {
+  PAWL_ASSIGN_OR_RETURN(Bytes signature, key.Sign(AsBytes(file.SignedBytes())));
   std::erase_if(file.signatures, [&](const auto& old) { return old.keyid == key.named.keyid; });
-  file.signatures.push_back({key.named.keyid, key.key.Sign(AsBytes(file.SignedBytes()))});
+  file.signatures.push_back({key.named.keyid, std::move(signature)});
   std::ranges::sort(file.signatures, {}, &manifest::RoleSignature::keyid);
+  return {};
 }
 
 Status CheckRoleKeys(std::string_view role, const RoleKeys& keys) {

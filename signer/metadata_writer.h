@@ -15,8 +15,8 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "manifest/metadata.h"
-#include "signer/key_file.h"
 #include "signer/public_keys.h"
+#include "signer/signing_key.h"
 
 namespace pawl::signer {
 
@@ -36,11 +36,12 @@ struct MetadataFile {
 Result<MetadataFile> ParseMetadataFile(std::string_view role, ByteView bytes);
 
 // The bytes of the file. ERRORS: kInputInvalid for text that is not printable ASCII: clients
-// disagree on how other text is put into canonical form.
+// disagree on how other text is put into canonical form. Line feeds are allowed in PEM keys alone.
 Result<std::string> EncodeMetadataFile(const MetadataFile& file);
 
 // Appends a signature, or replaces the one of the same key. Signatures stand in order of key id.
-void AddSignature(MetadataFile& file, const SigningKey& key);
+// ERRORS: as SigningKey::Sign; then `file` is as it was.
+Status AddSignature(MetadataFile& file, const SigningKey& key);
 
 // The keys of a role and how many of them must sign.
 struct RoleKeys {

@@ -10,6 +10,23 @@
 
 namespace pawl::signer {
 
+namespace {
+
+ByteView PointOf(const PublicKey& key) { return ByteView(key.identity()).last(kP256PointBytes); }
+
+// One key, one text, one key id: PEM could be spelled in many ways.
+Status CheckSpelling(const std::string& name, const PublicKey& key, const std::string& text) {
+  if (key.scheme() != SignatureScheme::kEcdsaSha2Nistp256) return {};
+  PAWL_ASSIGN_OR_RETURN(const std::string pem, P256Pem(PointOf(key)));
+  if (pem == text) return {};
+  return Fail(ErrorCode::kKeyFileMalformed,
+              Format("key {}: expected the PEM of an uncompressed key exactly as `openssl pkey "
+                     "-pubin -pubout` writes it",
+                     name));
+}
+
+}  // namespace
+
 std::string KeyIdOf(const Json& tuf_key) {
   return HashSha256(AsBytes(CanonicalJson(tuf_key))).Hex();
 }
@@ -26,6 +43,7 @@ Result<NamedKey> ReadNamedKey(std::string name, const Json& tuf_key) {
   PAWL_ASSIGN_OR_RETURN(const JsonObject value, key.Object("keyval"));
   PAWL_ASSIGN_OR_RETURN(const std::string text, value.String("public"));
   PAWL_ASSIGN_OR_RETURN(PublicKey public_key, PublicKey::FromTuf(type, scheme, text));
+  PAWL_TRY(CheckSpelling(name, public_key, text));
   std::string keyid = KeyIdOf(tuf_key);
   return NamedKey{std::move(name), tuf_key, std::move(keyid), std::move(public_key)};
 }
@@ -34,6 +52,26 @@ Result<NamedKey> MakeNamedKey(std::string name, ByteView raw) {
   const Json tuf{
       {"keytype", "ed25519"}, {"scheme", "ed25519"}, {"keyval", Json{{"public", HexEncode(raw)}}}};
   return ReadNamedKey(std::move(name), tuf);
+}
+
+Result<NamedKey> MakeNamedP256Key(std::string name, ByteView point) {
+  PAWL_ASSIGN_OR_RETURN(const std::string pem, P256Pem(point));
+  // "ecdsa" is what the TUF specification names and newer clients insist on.
+  const Json tuf{{"keytype", "ecdsa"},
+                 {"scheme", "ecdsa-sha2-nistp256"},
+                 {"keyval", Json{{"public", pem}}}};
+  return ReadNamedKey(std::move(name), tuf);
+}
+
+std::string DescribeKey(const NamedKey& key) {
+  const ByteView material = ByteView(key.key.identity()).subspan(1);
+  switch (key.key.scheme()) {
+    case SignatureScheme::kEd25519: return Format("Ed25519 {}", HexEncode(material));
+    case SignatureScheme::kEcdsaSha2Nistp256:
+      return Format("P-256 {}", HexEncode(PointOf(key.key)));
+    case SignatureScheme::kRsassaPssSha256: return Format("RSA {}", HexEncode(material));
+  }
+  return {};
 }
 
 Result<NamedKey> ParsePublicKey(ByteView bytes, const std::string& where) {

@@ -34,8 +34,15 @@ std::string KeyIdOf(const Json& tuf_key);
 // REQUIRES: `raw` is a 32-byte Ed25519 key. ERRORS: kInputInvalid for a name that is not plain.
 Result<NamedKey> MakeNamedKey(std::string name, ByteView raw);
 
+// A key on the curve P-256. REQUIRES: `point` is as P256Pem wants it. ERRORS: as MakeNamedKey;
+// kKeyInvalid.
+Result<NamedKey> MakeNamedP256Key(std::string name, ByteView point);
+
 // From a TUF key object. ERRORS: kKeyFileMalformed; kKeyInvalid.
 Result<NamedKey> ReadNamedKey(std::string name, const Json& tuf_key);
+
+// "Ed25519", "P-256" or "RSA", and the raw key, point or SubjectPublicKeyInfo in hex.
+std::string DescribeKey(const NamedKey& key);
 
 // ERRORS: kKeyFileMalformed (what was expected and found), kKeyInvalid.
 Result<NamedKey> ParsePublicKey(ByteView bytes, const std::string& where);

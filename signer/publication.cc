@@ -212,7 +212,7 @@ Result<RoleFile> Planner::SignOnline(const std::string& role, Json content) {
   MetadataFile file{std::move(content), {}};
   PAWL_ASSIGN_OR_RETURN(const auto sets, roles_.SignersOf(role));
   for (const SigningKey& key : *request_.keys) {
-    if (sets.front().keys.contains(key.named.keyid)) AddSignature(file, key);
+    if (sets.front().keys.contains(key.named.keyid)) PAWL_TRY(AddSignature(file, key));
   }
   PAWL_ASSIGN_OR_RETURN(RoleFile signed_file, MakeRoleFile(role, file));
   PAWL_ASSIGN_OR_RETURN(const auto states, roles_.StateOf(role, signed_file, workspace_.keys()));

@@ -11,8 +11,8 @@
 
 #include "base/result.h"
 #include "base/time.h"
-#include "signer/key_file.h"
 #include "signer/roles.h"
+#include "signer/signing_key.h"
 #include "signer/tree_check.h"
 #include "signer/workspace.h"
 

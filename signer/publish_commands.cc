@@ -30,7 +30,7 @@ Json ToJson(const Publication& plan) {
 
 Result<Publication> Run(const PublishOptions& options, Purpose purpose, UtcTime now) {
   PAWL_ASSIGN_OR_RETURN(const Workspace workspace, Workspace::Open(options.repo.repo));
-  PAWL_ASSIGN_OR_RETURN(const std::vector<SigningKey> keys, OpenKeyFiles(options.keys));
+  PAWL_ASSIGN_OR_RETURN(const std::vector<SigningKey> keys, OpenSigningKeys(options.keys));
   DirectoryTreeWriter writer(workspace.PublicDirectory());
   return Publish(workspace, {purpose, options.roles, &keys, now}, writer);
 }

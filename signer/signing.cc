@@ -122,14 +122,19 @@ Result<std::vector<SignOutcome>> Sign(const Workspace& workspace, const Roles& r
   if (key.named.keyid != plan.key.keyid) {
     return Fail(ErrorCode::kInternal, "the key that was opened is not the key that was shown");
   }
-  std::vector<SignOutcome> outcomes;
+  // A token can be pulled out between two signatures: then nothing has changed.
+  std::vector<MetadataFile> files;
   for (const SignItem& item : plan.items) {
-    MetadataFile file = item.draft.file;
-    AddSignature(file, key);
-    PAWL_ASSIGN_OR_RETURN(const RoleFile result, MakeRoleFile(item.role, file));
-    PAWL_TRY(workspace.WriteDraft(item.role, file));
-    PAWL_ASSIGN_OR_RETURN(auto states, roles.StateOf(item.role, result, workspace.keys()));
-    outcomes.push_back({item.role, std::move(states)});
+    files.push_back(item.draft.file);
+    PAWL_TRY(AddSignature(files.back(), key));
+  }
+  std::vector<SignOutcome> outcomes;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const std::string& role = plan.items[i].role;
+    PAWL_ASSIGN_OR_RETURN(const RoleFile result, MakeRoleFile(role, files[i]));
+    PAWL_TRY(workspace.WriteDraft(role, files[i]));
+    PAWL_ASSIGN_OR_RETURN(auto states, roles.StateOf(role, result, workspace.keys()));
+    outcomes.push_back({role, std::move(states)});
   }
   return outcomes;
 }

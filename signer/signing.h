@@ -8,8 +8,8 @@
 
 #include "base/json.h"
 #include "base/result.h"
-#include "signer/key_file.h"
 #include "signer/roles.h"
+#include "signer/signing_key.h"
 #include "signer/workspace.h"
 
 namespace pawl::signer {
@@ -41,8 +41,8 @@ struct SignOutcome {
   std::string role;
   std::vector<SigningState> after;
 };
-// Appends the signatures, each file atomically. REQUIRES: `key` is the plan's. ERRORS: kInternal,
-// storage.
+// Appends the signatures, each file atomically. All signatures are made before the first file is
+// written. REQUIRES: `key` is the plan's. ERRORS: kInternal, storage, as SigningKey::Sign.
 Result<std::vector<SignOutcome>> Sign(const Workspace& workspace, const Roles& roles,
                                       const SignPlan& plan, const SigningKey& key);
 

@@ -6,4 +6,5 @@ pawl_test(signer_test LABEL unit
     unit/signer/publish_test.cc
     unit/signer/release_test.cc
     unit/signer/signer_test_util.cc
-  USES pawl::signer pawl::manifest pawl::delta_generate pawl::delta_apply pawl::base)
+    unit/signer/signing_key_test.cc
+  USES pawl::signer pawl::manifest pawl::delta_generate pawl::delta_apply pawl::base OpenSSL::Crypto)

@@ -28,7 +28,7 @@ class KeyFileTest : public ::testing::Test {
   std::string Sealed() const {
     return SealKey("anna", key_, Secret("correct horse"), kCheap, kCheapLimits).value();
   }
-  Result<SigningKey> OpenWith(const std::string& text, std::string_view passphrase) const {
+  Result<OpenedKey> OpenWith(const std::string& text, std::string_view passphrase) const {
     return OpenKey(AsBytes(text), "anna.key", Secret(passphrase), kCheapLimits);
   }
   Ed25519Key key_ = Ed25519Key::Generate().value();

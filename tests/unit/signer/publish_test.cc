@@ -38,16 +38,8 @@ class InterferingWriter : public TreeWriter {
 
 class PublishTest : public SignerTest {
  protected:
-  std::vector<SigningKey> Online(const std::vector<std::string>& names) const {
-    std::vector<SigningKey> keys;
-    for (const std::string& name : names) {
-      keys.push_back(
-          {keys_.at(name).named, Ed25519Key::FromSeed(keys_.at(name).key.Seed()).value()});
-    }
-    return keys;
-  }
   Result<Publication> RefreshWith(const std::vector<std::string>& names) const {
-    const std::vector<SigningKey> keys = Online(names);
+    const std::vector<SigningKey> keys = KeysOf(names);
     DirectoryTreeWriter writer(repo_ + "/public");
     return Publish(Open(), {Purpose::kRefresh, {}, &keys, now_}, writer);
   }
@@ -257,7 +249,7 @@ TEST_F(PublishTest, WithoutTheOnlineKeysNothingIsPublished) {
   PrepareRelease();
   const auto before = ReadTree(repo_ + "/public");
   for (const auto& names : std::vector<std::vector<std::string>>{{"time"}, {"snap"}, {"mallory"}}) {
-    const std::vector<SigningKey> keys = Online(names);
+    const std::vector<SigningKey> keys = KeysOf(names);
     DirectoryTreeWriter writer(repo_ + "/public");
     EXPECT_EQ(CodeOf(Publish(Open(), {Purpose::kPublish, {}, &keys, now_}, writer)),
               ErrorCode::kSignatureThreshold);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/signer/signer_test_util.h"
 
+#include <openssl/evp.h>
 #include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <random>
 
 #include "base/format.h"
@@ -56,12 +58,49 @@ Status FailingWriter::Copy(const std::string& source, const std::string& path,
   return real_.Copy(source, path, reference);
 }
 
+namespace {
+
+class P256InMemory : public SecretKey {
+ public:
+  P256InMemory() : key_(EVP_EC_gen("P-256"), EVP_PKEY_free) {}
+  Result<Bytes> Sign(ByteView message) const override {
+    const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
+                                                                          EVP_MD_CTX_free);
+    Bytes signature(80);
+    std::size_t length = signature.size();
+    EXPECT_EQ(EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, key_.get()), 1);
+    EXPECT_EQ(EVP_DigestSign(context.get(), signature.data(), &length, message.data(),
+                             message.size()),
+              1);
+    signature.resize(length);
+    return signature;
+  }
+  Bytes Point() const {
+    std::uint8_t* raw = nullptr;
+    const std::size_t length = EVP_PKEY_get1_encoded_public_key(key_.get(), &raw);
+    Bytes point(raw, raw + length);
+    OPENSSL_free(raw);
+    return point;
+  }
+
+ private:
+  std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key_;
+};
+
+}  // namespace
+
+SigningKey MakeP256Key(const std::string& name) {
+  auto secret = std::make_unique<P256InMemory>();
+  NamedKey named = MakeNamedP256Key(name, secret->Point()).value();
+  return {std::move(named), std::move(secret)};
+}
+
 SignerTest::SignerTest() {
   for (const char* name :
        {"anna", "ben", "chloe", "dora", "emil", "rolf", "olga", "snap", "time", "mallory"}) {
     auto key = Ed25519Key::Generate();
     auto named = MakeNamedKey(name, key->public_key());
-    keys_.emplace(name, SigningKey{*std::move(named), *std::move(key)});
+    keys_.emplace(name, OpenedKey{*std::move(named), *std::move(key)});
   }
 }
 
@@ -99,6 +138,17 @@ Workspace SignerTest::Open() const {
   return *std::move(workspace);
 }
 
+SigningKey SignerTest::KeyOf(const std::string& name) const {
+  const OpenedKey& key = keys_.at(name);
+  return ToSigningKey({key.named, Ed25519Key::FromSeed(key.key.Seed()).value()});
+}
+
+std::vector<SigningKey> SignerTest::KeysOf(const std::vector<std::string>& names) const {
+  std::vector<SigningKey> keys;
+  for (const std::string& name : names) keys.push_back(KeyOf(name));
+  return keys;
+}
+
 void SignerTest::SignBy(const std::vector<std::string>& names) {
   const Workspace workspace = Open();
   for (const std::string& name : names) {
@@ -106,18 +156,14 @@ void SignerTest::SignBy(const std::vector<std::string>& names) {
     ASSERT_TRUE(roles) << roles.error().Message();
     const auto plan = PlanSigning(workspace, *roles, keys_.at(name).named, {});
     ASSERT_TRUE(plan) << name << ": " << plan.error().Message();
-    const auto outcome = Sign(workspace, *roles, *plan, keys_.at(name));
+    const auto outcome = Sign(workspace, *roles, *plan, KeyOf(name));
     ASSERT_TRUE(outcome) << outcome.error().Message();
   }
 }
 
 Result<Publication> SignerTest::PublishWith(TreeWriter& writer,
                                             const std::vector<std::string>& roles) const {
-  std::vector<SigningKey> online;
-  for (const char* name : {"snap", "time"}) {
-    auto key = Ed25519Key::FromSeed(keys_.at(name).key.Seed());
-    online.push_back({keys_.at(name).named, *std::move(key)});
-  }
+  const std::vector<SigningKey> online = KeysOf({"snap", "time"});
   return Publish(Open(), {Purpose::kPublish, roles, &online, now_}, writer);
 }
 

@@ -60,6 +60,9 @@ class FailingWriter : public TreeWriter {
   std::size_t writes_ = 0;
 };
 
+// A P-256 key made by libcrypto, as a token would hold it.
+SigningKey MakeP256Key(const std::string& name);
+
 class SignerTest : public ::testing::Test {
  protected:
   SignerTest();
@@ -71,6 +74,9 @@ class SignerTest : public ::testing::Test {
   Workspace Open() const;
   RoleKeys Keys(const std::vector<std::string>& names, std::uint64_t threshold) const;
 
+  // A key that signs, made of its seed.
+  SigningKey KeyOf(const std::string& name) const;
+  std::vector<SigningKey> KeysOf(const std::vector<std::string>& names) const;
   // Each name signs all that it may.
   void SignBy(const std::vector<std::string>& names);
   Result<Publication> PublishWith(TreeWriter& writer,
@@ -85,7 +91,7 @@ class SignerTest : public ::testing::Test {
 
   TemporaryDirectory directory_;
   std::string repo_ = directory_.Path("repo");
-  std::map<std::string, SigningKey> keys_;
+  std::map<std::string, OpenedKey> keys_;
   UtcTime now_{1'795'000'000};
 };
 
