@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/signer/signer_test_util.h"
 
+#include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 
