@@ -140,7 +140,9 @@ Result<std::string> P256Pem(ByteView point) {
        0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00});
   Bytes der(kPrefix.begin(), kPrefix.end());
   der.insert(der.end(), point.begin(), point.end());
-  const Pkey key = point.size() == kP256PointBytes ? ParseDer(der) : nullptr;
+  // The library would take the hybrid form of X9.62 as well, whose first byte is 6 or 7.
+  const bool uncompressed = point.size() == kP256PointBytes && point.front() == 0x04;
+  const Pkey key = uncompressed ? ParseDer(der) : nullptr;
   if (!key || EncodeDer(key) != der) {
     return Fail(ErrorCode::kKeyInvalid,
                 Format("expected a point on P-256 as 65 bytes that begin with 04, found {}", point.size()));

@@ -57,19 +57,20 @@ Result<NamedKey> MakeNamedKey(std::string name, ByteView raw) {
 Result<NamedKey> MakeNamedP256Key(std::string name, ByteView point) {
   PAWL_ASSIGN_OR_RETURN(const std::string pem, P256Pem(point));
   // "ecdsa" is what the TUF specification names and newer clients insist on.
-  const Json tuf{{"keytype", "ecdsa"},
-                 {"scheme", "ecdsa-sha2-nistp256"},
-                 {"keyval", Json{{"public", pem}}}};
+  const Json tuf{
+      {"keytype", "ecdsa"}, {"scheme", "ecdsa-sha2-nistp256"}, {"keyval", Json{{"public", pem}}}};
   return ReadNamedKey(std::move(name), tuf);
 }
 
 std::string DescribeKey(const NamedKey& key) {
   const ByteView material = ByteView(key.key.identity()).subspan(1);
   switch (key.key.scheme()) {
-    case SignatureScheme::kEd25519: return Format("Ed25519 {}", HexEncode(material));
+    case SignatureScheme::kEd25519:
+      return Format("Ed25519 {}", HexEncode(material));
     case SignatureScheme::kEcdsaSha2Nistp256:
       return Format("P-256 {}", HexEncode(PointOf(key.key)));
-    case SignatureScheme::kRsassaPssSha256: return Format("RSA {}", HexEncode(material));
+    case SignatureScheme::kRsassaPssSha256:
+      return Format("RSA {}", HexEncode(material));
   }
   return {};
 }

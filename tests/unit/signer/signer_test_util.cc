@@ -70,9 +70,9 @@ class P256InMemory : public SecretKey {
     Bytes signature(80);
     std::size_t length = signature.size();
     EXPECT_EQ(EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, key_.get()), 1);
-    EXPECT_EQ(EVP_DigestSign(context.get(), signature.data(), &length, message.data(),
-                             message.size()),
-              1);
+    EXPECT_EQ(
+        EVP_DigestSign(context.get(), signature.data(), &length, message.data(), message.size()),
+        1);
     signature.resize(length);
     return signature;
   }
