@@ -152,6 +152,12 @@ enum class ErrorCode : std::uint16_t {
   kPassphraseMissing = 806,
   kEntropy = 807,
   kDeviceKeyMissing = 808,
+  kTokenModule = 809,
+  kTokenNotFound = 810,
+  kTokenPinWrong = 811,
+  kTokenPinLocked = 812,
+  kTokenKeyNotFound = 813,
+  kTokenMechanism = 814,
   kSigningFailed = 815,
 
   // E09xx: a defect in Pawl.

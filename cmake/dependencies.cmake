@@ -13,6 +13,12 @@ find_package(spdlog REQUIRED)
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 
+# Only the header of PKCS#11: the library behind it is the user's, loaded at run time (docs/adr/0010).
+pkg_check_modules(p11_kit REQUIRED p11-kit-1)
+add_library(pawl_pkcs11_header INTERFACE)
+target_include_directories(pawl_pkcs11_header SYSTEM INTERFACE ${p11_kit_INCLUDE_DIRS})
+target_link_libraries(pawl_pkcs11_header INTERFACE ${CMAKE_DL_LIBS})
+
 find_library(PAWL_DIVSUFSORT divsufsort REQUIRED)
 find_library(PAWL_DIVSUFSORT64 divsufsort64 REQUIRED)
 add_library(pawl_divsufsort INTERFACE)

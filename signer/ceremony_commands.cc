@@ -116,14 +116,16 @@ void BindSign(Arguments& arguments, SignOptions& options) {
 }
 
 // One person's turn: show, ask, open the key, sign.
-Status SignWithKey(const Workspace& workspace, const SignOptions& options, const std::string& path,
+Status SignWithKey(const Workspace& workspace, const SignOptions& options, const std::string& name,
                    Answer& answer) {
   PAWL_ASSIGN_OR_RETURN(const Roles roles, Roles::Load(workspace));
-  PAWL_ASSIGN_OR_RETURN(const NamedKey shown, ShowSigningKey(path));
-  PAWL_ASSIGN_OR_RETURN(const SignPlan plan, PlanSigning(workspace, roles, shown, options.roles));
+  const auto passphrase_fd = options.keys.passphrase_fd;
+  PAWL_ASSIGN_OR_RETURN(const auto locked, FindSigningKey(name, passphrase_fd));
+  PAWL_ASSIGN_OR_RETURN(const SignPlan plan,
+                        PlanSigning(workspace, roles, locked->named(), options.roles));
   std::cerr << DescribePlan(plan) << '\n';
   PAWL_TRY(Confirm(options.yes, "Sign this?"));
-  PAWL_ASSIGN_OR_RETURN(const SigningKey key, OpenSigningKey(path, options.keys.passphrase_fd));
+  PAWL_ASSIGN_OR_RETURN(const SigningKey key, locked->Open(passphrase_fd));
   PAWL_ASSIGN_OR_RETURN(const auto outcomes, Sign(workspace, roles, plan, key));
   for (const SignOutcome& outcome : outcomes) {
     answer.text += Format("{}: signed by {}; {}\n", outcome.role, plan.key.name,
@@ -141,8 +143,8 @@ Result<Answer> SignDrafts(const SignOptions& options) {
   PAWL_ASSIGN_OR_RETURN(const Workspace workspace, Workspace::Open(options.repo.repo));
   PAWL_ASSIGN_OR_RETURN(const FileLock lock, workspace.Lock());
   Answer answer{"", Json{{"schema", "pawl.signed/1"}, {"signed", Json::array()}}};
-  for (const std::string& path : options.keys.keys) {
-    PAWL_TRY(SignWithKey(workspace, options, path, answer));
+  for (const std::string& name : options.keys.keys) {
+    PAWL_TRY(SignWithKey(workspace, options, name, answer));
   }
   PAWL_ASSIGN_OR_RETURN(const Roles roles, Roles::Load(workspace));
   bool complete = true;

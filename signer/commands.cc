@@ -27,32 +27,11 @@ void BindRepo(Arguments& arguments, RepoOptions& options) {
 }
 
 void BindKeys(Arguments& arguments, KeyOptions& options) {
-  arguments.Option("--key", options.keys, "key file; may be given several times",
+  arguments.Option("--key", options.keys,
+                   "key file, or pkcs11: URI of a key in a token; may be given again",
                    /*required=*/true);
   arguments.Option("--passphrase-fd", options.passphrase_fd,
                    "read passphrases from this descriptor, one line for each key");
-}
-
-Result<OpenedKey> OpenKeyFile(const std::string& path,
-                              std::optional<std::uint64_t> passphrase_fd) {
-  PAWL_ASSIGN_OR_RETURN(const Bytes bytes, ReadKeyFile(path));
-  PAWL_ASSIGN_OR_RETURN(const SealedKey sealed, ParseKeyFile(bytes, path));
-  PAWL_ASSIGN_OR_RETURN(
-      const SecretBuffer passphrase,
-      ReadPassphrase(passphrase_fd, Format("passphrase of {} ({})", sealed.named.name, path)));
-  return OpenKey(bytes, path, passphrase);
-}
-
-Result<SigningKey> OpenSigningKey(const std::string& key,
-                                  std::optional<std::uint64_t> passphrase_fd) {
-  PAWL_ASSIGN_OR_RETURN(OpenedKey opened, OpenKeyFile(key, passphrase_fd));
-  return ToSigningKey(std::move(opened));
-}
-
-Result<NamedKey> ShowSigningKey(const std::string& key) {
-  PAWL_ASSIGN_OR_RETURN(const Bytes bytes, ReadKeyFile(key));
-  PAWL_ASSIGN_OR_RETURN(SealedKey sealed, ParseKeyFile(bytes, key));
-  return std::move(sealed.named);
 }
 
 Result<std::vector<SigningKey>> OpenSigningKeys(const KeyOptions& options) {
@@ -62,6 +41,11 @@ Result<std::vector<SigningKey>> OpenSigningKeys(const KeyOptions& options) {
     keys.push_back(std::move(opened));
   }
   return keys;
+}
+
+Json KeyJson(const NamedKey& key) {
+  return Json{
+      {"schema", "pawl.key-info/1"}, {"name", key.name}, {"keyid", key.keyid}, {"key", key.tuf}};
 }
 
 Status Confirm(bool yes, const std::string& question) {

@@ -15,6 +15,7 @@
 #include "delta/generate/generator.h"
 #include "signer/drafts.h"
 #include "signer/key_file.h"
+#include "signer/key_source.h"
 #include "signer/workspace.h"
 
 namespace pawl::signer {
@@ -53,15 +54,12 @@ struct KeyOptions {
 };
 void BindKeys(Arguments& arguments, KeyOptions& options);
 
-// Asks for the passphrase of a key file. ERRORS: as ReadKeyFile, ReadPassphrase and OpenKey.
-Result<OpenedKey> OpenKeyFile(const std::string& path, std::optional<std::uint64_t> passphrase_fd);
-
-// What --key names: opened, asking for one passphrase each. ERRORS: as OpenKeyFile.
-Result<SigningKey> OpenSigningKey(const std::string& key,
-                                  std::optional<std::uint64_t> passphrase_fd);
+// What the --key options name: opened, asking for one passphrase or PIN each. ERRORS: as
+// OpenSigningKey.
 Result<std::vector<SigningKey>> OpenSigningKeys(const KeyOptions& options);
-// Whose key it is, without opening it. ERRORS: as ReadKeyFile and ParseKeyFile.
-Result<NamedKey> ShowSigningKey(const std::string& key);
+
+// A public key for programs.
+Json KeyJson(const NamedKey& key);
 
 // Asks on the terminal, unless `yes`. ERRORS: kConfirmationMissing for another answer than yes, and
 // without a terminal.

@@ -84,6 +84,9 @@ Result<SignPlan> PlanSigning(const Workspace& workspace, const Roles& roles, con
                              const std::vector<std::string>& only_roles) {
   PAWL_ASSIGN_OR_RETURN(const std::vector<std::string> wanted, WantedRoles(roles, only_roles));
   SignPlan plan{key, {}};
+  // A key in a token may be called otherwise there than in the ceremony.
+  const auto known = workspace.keys().by_id().find(key.keyid);
+  if (known != workspace.keys().by_id().end()) plan.key.name = known->second.name;
   bool entitled = false;
   for (const std::string& role : wanted) {
     PAWL_ASSIGN_OR_RETURN(const auto sets, roles.SignersOf(role));

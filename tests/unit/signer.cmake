@@ -3,6 +3,8 @@ pawl_test(signer_test LABEL unit
   SOURCES
     unit/signer/ceremony_test.cc
     unit/signer/key_file_test.cc
+    unit/signer/pkcs11_encoding_test.cc
+    unit/signer/pkcs11_uri_test.cc
     unit/signer/publish_test.cc
     unit/signer/release_test.cc
     unit/signer/signer_test_util.cc
