@@ -69,7 +69,7 @@ class Pawl:
         else:
             command += ["refresh"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False,
-                              env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+                              env={**os.environ, "ASAN_OPTIONS": "exitcode=99", "UBSAN_OPTIONS": "halt_on_error=1:exitcode=99"})
         if done.returncode not in (0, 1):
             raise AssertionError(f"exit {done.returncode}: {done.stderr}")
         return done.returncode == 0, done.stderr.strip()

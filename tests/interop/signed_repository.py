@@ -23,7 +23,6 @@ import tempfile
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 os.environ["PAWL_PROGRAMS"] = str(PROGRAMS)
-os.environ["ASAN_OPTIONS"] = "detect_leaks=0"
 sys.path.insert(0, str(SOURCE))
 
 from tools.demo_steps.shell import run  # noqa: E402

@@ -42,6 +42,8 @@ target_link_libraries(headers_alone PRIVATE pawl::build_flags pawl::base)
 
 pawl_script_test(boot_rules_test LABEL unit
   COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/tools/test_boot_rules.py)
+pawl_script_test(peers_test LABEL unit
+  COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/tools/test_peers.py)
 pawl_script_test(grub_cfg_is_generated LABEL unit
   COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/packaging/grub/make_grub_cfg --check)
 pawl_script_test(vdevice_test LABEL integration TIMEOUT 900
