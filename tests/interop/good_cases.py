@@ -71,6 +71,22 @@ def _(state):
     state["roots"][0]["edits"] = [[["keys", "aa" * 32], {"keytype": "sphincs", "scheme": "new", "keyval": {"public": "00"}}]]
 
 
+@good("key ids without a key beside those that have one")
+def _(state):
+    state["targets"]["edits"] = [[["delegations", "roles", 0, "keyids", "$append"], "bb" * 32]]
+
+
+@good("files in snapshot that nobody asks for")
+def _(state):
+    state["snapshot"]["edits"] = [[["meta", "root.json"], {"version": 99}], [["meta", "gone.json"], {"version": 7}]]
+
+
+@good("an empty target")
+def _(state):
+    state["targets"]["targets"]["top.txt"]["content"] = ""
+    state["expect"] = {"top.txt": "", "apps/one.txt": f"one {of(state)}"}
+
+
 @good("key ids that are not the hash of the key (TAP 12)")
 def _(state):
     state["keys"] = {"timestamp": {"id": "timestamp-key"}, "apps": {"id": "00"}}
@@ -205,8 +221,8 @@ def named(name):
 
 
 for odd_name in ("../escaped", "../../escaped", "/escaped", "a/../../../escaped", "..", "?", "#", "%2e%2e%2fescaped", "größe",
-                 "constructor", "__proto__", "con.txt", "a b&c"):
-    good(f"a role named {odd_name}")(named(odd_name))
+                 "constructor", "__proto__", "con.txt", "a b&c", "e\u0301", "line\nfeed", "nul\0nul"):
+    good(f"a role named {odd_name!r}")(named(odd_name))
 
 
 @good("ask for a file whose bytes hold everything", ["bytes.bin"])

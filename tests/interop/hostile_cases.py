@@ -52,6 +52,7 @@ def on_each(text, code, change, names=("root", *ORDER), **special):
 on_each("signed by nobody", THRESHOLD, lambda r: r.update(signatures="none"))
 on_each("wrong signatures", THRESHOLD, lambda r: r.update(signatures="wrong"))
 on_each("signed by a stranger", THRESHOLD, lambda r: r.update(signers=["stranger"]))
+on_each("signatures in upper-case hex", THRESHOLD, lambda r: r.update(signatures="upper-case"))
 on_each("every signature twice", DUPLICATE, lambda r: r.update(signatures="duplicated"))
 on_each("a hundred signatures more", TOO_MANY, lambda r: r.update(signatures="many"))
 on_each("changed after signing", THRESHOLD, lambda r: r.update(replace=[["2099-12-31", "2099-12-30"]]))
@@ -114,6 +115,20 @@ def _(state):
     state["targets"]["edits"] = [[["delegations", "keys", "$keyid:apps", "keyval", "public"], "ab" * 64]]
 
 
+@hostile("apps: its key is a point of small order, for which one signature fits every text", THRESHOLD, before("apps"))
+def _(state):
+    state["targets"]["edits"] = [[["delegations", "keys", "$keyid:apps", "keyval", "public"], "01" + "00" * 31]]
+    state["delegated"][0]["signatures"] = "neutral"
+
+
+for shown, kind in (("an RSA key of 1024 bits", "rsa1024"), ("a P-384 key that is said to be P-256", "p384")):
+    def weak(state, kind=kind):
+        state["keys"] = {"weak": {"type": kind}}
+        state["targets"]["delegations"]["roles"] = [delegation("apps", ["weak"], ["apps/*"])]
+        state["delegated"][0]["signers"] = ["weak"]
+    hostile(f"apps: {shown}", THRESHOLD, before("apps"))(weak)
+
+
 @hostile("timestamp: signed with the key before the rotation", THRESHOLD, root_version=2,
          recovery=lambda s: (rotate(s, "timestamp", "timestamp-2"), s["timestamp"].update(signers=["timestamp-2"])))
 def _(state):
@@ -155,6 +170,11 @@ for shown, value in (("0", 0), ("-1", -1), ('"1"', "1"), ("1.5", 1.5), ("null", 
     hostile(f"targets: the threshold of apps is {shown}", MALFORMED, before("targets"))(in_delegation)
 
 
+@hostile("apps: its threshold is 2^62", THRESHOLD, before("apps"))
+def _(state):
+    state["targets"]["edits"] = [[["delegations", "roles", 0, "threshold"], 1 << 62]]
+
+
 @hostile("targets: the threshold of apps is 1.0", MALFORMED, before("targets"))
 def _(state):
     state["targets"]["replace"] = [['"threshold":1', '"threshold":1.0']]
@@ -174,6 +194,9 @@ def replaced(old, new):
 
 on_each("a name stands twice in signed", MALFORMED,
         replaced('"spec_version"', '"spec_version":"2.0","spec_version"'))
+on_each("a name stands twice, once with an escape", MALFORMED,
+        replaced('"spec_version"', '"spec\\u005fversion":"2.0","spec_version"'))
+on_each("half a surrogate pair", MALFORMED, lambda r: r.update(edits=[[["x-half"], "\ud800"]]))
 on_each("signatures stands twice", MALFORMED, replaced('"signatures":', '"signatures":[],"signatures":'))
 on_each("__proto__ stands twice", MALFORMED,
         lambda r: r.update(extra={"__proto__": 1}, replace=[['"__proto__":1', '"__proto__":{"version":1},"__proto__":1']]))
@@ -220,6 +243,7 @@ for name, shown, where, value in (
         ("targets", "a target's length is negative", ["targets", "top.txt", "length"], -1),
         ("targets", "a target's hashes are empty", ["targets", "top.txt", "hashes"], {}),
         ("targets", "a target has no hashes", ["targets", "top.txt", "hashes"], DELETE),
+        ("targets", "a target's hash in upper case", ["targets", "top.txt", "hashes", "sha256"], "AB" * 32),
         ("targets", "delegations is null", ["delegations"], None),
         ("targets", "delegations without keys", ["delegations", "keys"], DELETE),
         ("targets", "terminating is a text", ["delegations", "roles", 0, "terminating"], "false"),

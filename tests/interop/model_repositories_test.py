@@ -123,7 +123,7 @@ class OneCase:
         if refusal:
             yield f"the state before was refused: {refusal}"
             return
-        before = self.home.trusted()
+        before, files = self.home.trusted(), self.home.files()
         accepted, message = self.step(1, self.case.asks)
         if accepted:
             yield "accepted"
@@ -133,6 +133,8 @@ class OneCase:
         if self.client.name != "pawl":
             return
         yield from self.refused_well(before)
+        if self.home.files() == files:
+            return  # as if nothing had been: what comes after was seen in other cases
         accepted, message = self.step(2, list(self.contents(2)))
         if not accepted:
             yield f"refuses the good state afterwards: {message}"

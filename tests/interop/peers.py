@@ -42,6 +42,10 @@ class Home:
             found[urllib.parse.unquote(path.stem)] = (json.loads(data)["signed"]["version"], data)
         return found
 
+    def files(self):
+        """Everything in the metadata folder."""
+        return {path.name: path.read_bytes() for path in self.metadata.rglob("*") if path.is_file()}
+
     def downloaded(self):
         return {urllib.parse.unquote(path.name): path.read_bytes().decode() for path in self.targets.iterdir()}
 

@@ -16,9 +16,10 @@ import sys
 from datetime import datetime, timezone
 from urllib.parse import quote
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from securesystemslib.formats import encode_canonical
-from securesystemslib.signer import CryptoSigner, SSlibKey
+from securesystemslib.signer import CryptoSigner, Signature, SSlibKey
 from tuf.api.metadata import (DelegatedRole, Delegations, Key, Metadata, MetaFile, Role, Root, Snapshot, SuccinctRoles,
                               TargetFile, Targets, Timestamp)
 from tuf.ngclient import Updater
@@ -51,9 +52,21 @@ def make_material(name, kind):
     if (name, kind) not in MATERIAL:
         private = {"ed25519": ed25519.Ed25519PrivateKey.generate,
                    "ecdsa": lambda: ec.generate_private_key(ec.SECP256R1()),
-                   "rsa": lambda: rsa.generate_private_key(65537, 2048)}[kind]()
+                   "p384": lambda: ec.generate_private_key(ec.SECP384R1()),
+                   "rsa": lambda: rsa.generate_private_key(65537, 2048),
+                   "rsa1024": lambda: rsa.generate_private_key(65537, 1024)}[kind]()
         MATERIAL[name, kind] = private
     return MATERIAL[name, kind]
+
+
+class Sha256Signer:
+    """ECDSA over SHA-256 whatever the curve, where the library's own signer insists on P-256."""
+
+    def __init__(self, private, key):
+        self.private, self.public_key = private, key
+
+    def sign(self, data):
+        return Signature(self.public_key.keyid, self.private.sign(data, ec.ECDSA(hashes.SHA256())).hex())
 
 
 class Keyring:
@@ -64,10 +77,12 @@ class Keyring:
         if name not in self.made:
             spec = self.specs.get(name, {})
             private = make_material(spec.get("same_as", name), spec.get("type", "ed25519"))
-            plain = SSlibKey.from_crypto(private.public_key())
-            fields = {**plain.to_dict(), **spec.get("extra", {})}
+            fields = {**SSlibKey.from_crypto(private.public_key()).to_dict(), **spec.get("extra", {})}
+            if spec.get("type") == "p384":
+                fields["scheme"] = "ecdsa-sha2-nistp256"  # said by an attacker; the library itself would not
             keyid = spec.get("id", sha("sha256", encode_canonical(fields).encode()))
-            self.made[name] = CryptoSigner(private, SSlibKey.from_dict(keyid, json.loads(json.dumps(fields))))
+            key = SSlibKey.from_dict(keyid, json.loads(json.dumps(fields)))
+            self.made[name] = Sha256Signer(private, key) if spec.get("type") == "p384" else CryptoSigner(private, key)
         return self.made[name]
 
     def key(self, name) -> Key:
@@ -117,6 +132,10 @@ def spoil_signatures(found, how):
         return []
     if how == "wrong":
         return [{**s, "sig": ("01" if s["sig"].startswith("00") else "00") + s["sig"][2:]} for s in found]
+    if how == "upper-case":
+        return [{**s, "sig": s["sig"].upper()} for s in found]
+    if how == "neutral":
+        return [{**s, "sig": "01" + "00" * 63} for s in found]
     if how == "duplicated":
         return found + found
     if how == "many":
@@ -136,7 +155,7 @@ def file_text(role, signed, keys):
         data = canonical_or_text(document["signed"])
         document["signatures"] = [keys.get(name).sign(data).to_dict() for name in role["signers"]]
     document["signatures"] = spoil_signatures(document["signatures"], role.get("signatures"))
-    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(document, separators=(",", ":"))
     for old, new in role.get("replace", []):
         if old not in text:
             raise LookupError(f"nothing to replace: {old}")

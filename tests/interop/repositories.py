@@ -3,13 +3,13 @@
 
 A world is one state of a repository:
 
-  keys        {name: {type: ed25519|ecdsa|rsa, same_as: another name's material, id: instead of the real id, extra}}
+  keys        {name: {type: ed25519|ecdsa|rsa|p384|rsa1024, same_as: another name's material, id: instead of the real id, extra}}
   consistent  consistent_snapshot; hashed: lengths and hashes in snapshot and timestamp
   roots, targets, delegated, snapshot, timestamp
               roles: name, version, expires, signers, and what is special about the file:
                 edits       [[path in "signed", value]] before signing: what the library itself would refuse to write
                 replace     [[old, new]] in the finished text
-                signatures  none, wrong, duplicated, many, with-strangers
+                signatures  none, wrong, duplicated, many, with-strangers, upper-case, neutral
                 serve_as    the version in the file name; missing: not served; unlisted: not in snapshot
                 extra, pad  more members of "signed"; pad bytes of them
   serve       {target path: other content than what is signed}

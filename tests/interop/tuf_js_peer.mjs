@@ -52,10 +52,13 @@ const material = new Map(); // by name and type, for the life of this process
 function makeMaterial(name, type) {
   const id = `${type} ${name}`;
   if (material.has(id)) return material.get(id);
+  const kind = type.replace(/^rsa1024$/, 'rsa').replace(/^p384$/, 'ecdsa'); // what the key is said to be
   const pair = {
     ed25519: () => crypto.generateKeyPairSync('ed25519'),
     ecdsa: () => crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+    p384: () => crypto.generateKeyPairSync('ec', { namedCurve: 'P-384' }),
     rsa: () => crypto.generateKeyPairSync('rsa', { modulusLength: 2048 }),
+    rsa1024: () => crypto.generateKeyPairSync('rsa', { modulusLength: 1024 }),
   }[type]();
   const pem = pair.publicKey.export({ type: 'spki', format: 'pem' });
   const raw = pair.publicKey.export({ type: 'spki', format: 'der' }).subarray(-32).toString('hex');
@@ -68,7 +71,7 @@ function makeMaterial(name, type) {
         key: pair.privateKey, padding: crypto.constants.RSA_PKCS1_PSS_PADDING, saltLength: crypto.constants.RSA_PSS_SALTLEN_DIGEST,
       }),
     },
-  }[type];
+  }[kind];
   material.set(id, made);
   return made;
 }
@@ -130,6 +133,8 @@ function canonicalOrText(document) {
 function spoilSignatures(list, how, keys) {
   if (how === 'none') return [];
   if (how === 'wrong') return list.map((s) => ({ ...s, sig: s.sig.replace(/^../, (two) => (two === '00' ? '01' : '00')) }));
+  if (how === 'upper-case') return list.map((s) => ({ ...s, sig: s.sig.toUpperCase() }));
+  if (how === 'neutral') return list.map((s) => ({ ...s, sig: `01${'00'.repeat(63)}` }));
   if (how === 'duplicated') return [...list, ...list];
   if (how === 'many') {
     return [...Array.from({ length: 100 }, (_, i) => ({ keyid: digest('sha256', `${i}`), sig: '00' })), ...list];
