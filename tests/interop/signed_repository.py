@@ -9,7 +9,8 @@ OUT_DIR/rotated    later: another root signer, another timestamp key, a second r
 OUT_DIR/refreshed  later: nothing new but the dates
 OUT_DIR/facts.json the device and the versions
 
-Opening a key costs 256 MiB and most of a second, so few people hold few keys here, and each is opened as rarely as can be.
+Opening a key file costs 256 MiB and most of a second, so few people hold few keys here, and each is opened as rarely as can be. Where
+SoftHSM is installed, two of the keys are P-256 keys in a token.
 """
 
 import json
@@ -31,6 +32,9 @@ SIGNER = PROGRAMS / "signer/pawl-signer"
 MKE2FS = shutil.which("mke2fs", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
 DEVICE = "gw-0042"
 PEOPLE = ("anna", "ben", "chloe", "rita", "susan", "online", "online-2")
+IN_TOKEN = ("ben", "online-2")
+SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
+PIN = "123456"
 
 
 class Team:
@@ -41,21 +45,38 @@ class Team:
         self.repo = folder / "repo"
         self.keys = folder / "keys"
         self.keys.mkdir(mode=0o700)
+        self.in_token = IN_TOKEN if shutil.which("softhsm2-util") and os.path.exists(SOFTHSM) else ()
+        if self.in_token:
+            self.make_token()
         for name in PEOPLE:
-            run([SIGNER, "key", "new", "--name", name, "--out", self.key(name)], lines=[self.passphrase(name)], quiet=True)
+            place = ["--token", self.token(), "--type", "p256", "--out", self.public_key(name)] if name in self.in_token else \
+                ["--out", self.key(name)]
+            run([SIGNER, "key", "new", "--name", name, *place], lines=[self.secret(name)], quiet=True)
 
-    def key(self, name):
-        return self.keys / f"{name}.key"
-
-    def public_key(self, name):
-        return f"{self.key(name)}.pub"
+    def make_token(self):
+        (self.folder / "tokens").mkdir()
+        config = self.folder / "softhsm2.conf"
+        config.write_text(f"directories.tokendir = {self.folder}/tokens\n")
+        os.environ["SOFTHSM2_CONF"] = str(config)
+        subprocess.run(["softhsm2-util", "--init-token", "--free", "--label", "team", "--so-pin", "87654321", "--pin", PIN],
+                       check=True, stdout=subprocess.DEVNULL)
 
     @staticmethod
-    def passphrase(name):
-        return f"the passphrase of {name}"
+    def token(name=None):
+        return f"pkcs11:token=team{f';object={name}' if name else ''}?module-path={SOFTHSM}"
+
+    def key(self, name):
+        return self.token(name) if name in self.in_token else self.keys / f"{name}.key"
+
+    def public_key(self, name):
+        return self.keys / f"{name}.key.pub"
+
+    def secret(self, name):
+        """The passphrase of a file, the PIN of a token."""
+        return PIN if name in self.in_token else f"the passphrase of {name}"
 
     def signer(self, *words, people=()):
-        return run([SIGNER, *words], lines=[self.passphrase(name) for name in people], cwd=self.repo, quiet=True)
+        return run([SIGNER, *words], lines=[self.secret(name) for name in people], cwd=self.repo, quiet=True)
 
     def sign(self, *people):
         for name in people:
