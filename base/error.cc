@@ -231,6 +231,8 @@ constexpr auto kErrors = std::to_array<ErrorInfo>({
      "publish one with pawl-signer rollout set; expired ones need pawl-signer refresh"},
     {kDeltaNotWorthIt, "delta-not-worth-it", "The delta is hardly smaller than the full image and was not kept.", false,
      "nothing to do; devices take the full image"},
+    {kReleaseInUse, "release-in-use", "A rollout or an order still names the release that is to be retired.", false,
+     "set the rollout to another release first, or add the --confirm value that the message names"},
 
     {kKeyFileMalformed, "key-file-malformed", "A key file does not have the form it must have.", false,
      "restore it from its backup"},

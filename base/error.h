@@ -142,6 +142,7 @@ enum class ErrorCode : std::uint16_t {
   kEpochJump = 710,
   kRolloutMissing = 711,
   kDeltaNotWorthIt = 712,
+  kReleaseInUse = 718,
 
   // E08xx: keys.
   kKeyFileMalformed = 801,

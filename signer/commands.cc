@@ -15,7 +15,7 @@ ProgramInfo SignerProgram(UtcTime now) {
   ProgramInfo program{
       "pawl-signer", "builds, signs and publishes releases, rollouts and orders", {}, "status"};
   for (auto& part : {CeremonyCommands(now), KeyCommands(), BuildCommands(now), RolloutCommands(now),
-                     PublishCommands(now), ContainerCommands()}) {
+                     PublishCommands(now), UpkeepCommands(now), ContainerCommands()}) {
     program.commands.insert(program.commands.end(), part.begin(), part.end());
   }
   return program;

@@ -29,6 +29,7 @@ std::vector<Command> BuildCommands(UtcTime now);     // build, delta, release
 std::vector<Command> ContainerCommands();            // delta make, full, apply, show
 std::vector<Command> RolloutCommands(UtcTime now);   // rollout set, order new
 std::vector<Command> PublishCommands(UtcTime now);   // publish, refresh
+std::vector<Command> UpkeepCommands(UtcTime now);    // retire, prune
 
 // Declare() of base/command_line.h for actions that need the time of the run.
 template <class Options>

@@ -8,9 +8,9 @@
 #include "base/file.h"
 #include "base/format.h"
 #include "base/hash.h"
-#include "manifest/refresh.h"
 #include "manifest/release.h"
 #include "signer/release_files.h"
+#include "signer/size_caps.h"
 
 namespace pawl::signer {
 namespace {
@@ -37,36 +37,26 @@ Status NoteSigners(const Workspace& workspace, const Roles& roles, DraftChange& 
   return {};
 }
 
-// Devices have caps; the signer speaks up when a role has grown to half of one.
-void NoteSize(const std::string& encoded, DraftChange& change) {
-  const std::uint64_t cap = manifest::MetadataLimits{}.targets_bytes;
-  if (encoded.size() * 2 < cap) return;
-  change.notes.push_back(
-      Format("{} is {} bytes long; devices read at most {}", change.role, encoded.size(), cap));
+Status CheckDraftSize(const std::string& role, const MetadataFile& file) {
+  PAWL_ASSIGN_OR_RETURN(const std::string encoded, EncodeMetadataFile(file));
+  return CheckRoleSize(role, encoded.size());
 }
 
 Result<DraftChange> PutTarget(const Workspace& workspace, const Roles& roles,
                               const std::string& role, const std::string& path, ByteView bytes,
                               const Json& custom, UtcTime now) {
-  DraftChange change;
-  change.role = role;
-  change.path = path;
-  change.sha256 = HashSha256(bytes);
-  PAWL_TRY(NoteSigners(workspace, roles, change));
-  PAWL_ASSIGN_OR_RETURN(MetadataFile draft,
-                        roles.NextDraft(role, now.PlusSeconds(workspace.policy().expiry.Of(role))));
-  draft.content["targets"][path] = MakeTarget(bytes, custom);
-  change.version = draft.version();
-  PAWL_ASSIGN_OR_RETURN(const std::string encoded, EncodeMetadataFile(draft));
-  NoteSize(encoded, change);
+  PAWL_ASSIGN_OR_RETURN(PreparedDraft draft, PrepareDraft(workspace, roles, role, now));
+  draft.change.path = path;
+  draft.change.sha256 = HashSha256(bytes);
+  draft.file.content["targets"][path] = MakeTarget(bytes, custom);
+  PAWL_TRY(CheckDraftSize(role, draft.file));
   // The content first: a draft never names what is not there.
   if (!path.starts_with("releases/")) {
     const std::string place = workspace.WaitingTargetPath(path);
     PAWL_TRY(MakeDirectories(std::filesystem::path(place).parent_path().string()));
     PAWL_TRY(AtomicWriteFile(place, bytes));
   }
-  PAWL_TRY(workspace.WriteDraft(role, draft));
-  return change;
+  return FinishDraft(workspace, roles, std::move(draft), now);
 }
 
 // A release that the releases role lists, or will list with the draft.
@@ -155,6 +145,29 @@ Status CheckOrderRequest(const OrderRequest& request) {
 
 }  // namespace
 
+Result<PreparedDraft> PrepareDraft(const Workspace& workspace, const Roles& roles,
+                                   const std::string& role, UtcTime now) {
+  PreparedDraft draft;
+  draft.change.role = role;
+  PAWL_TRY(NoteSigners(workspace, roles, draft.change));
+  PAWL_ASSIGN_OR_RETURN(draft.file,
+                        roles.NextDraft(role, now.PlusSeconds(workspace.policy().expiry.Of(role))));
+  draft.change.version = draft.file.version();
+  return draft;
+}
+
+Result<DraftChange> FinishDraft(const Workspace& workspace, const Roles& roles,
+                                PreparedDraft prepared, UtcTime now) {
+  DraftChange& change = prepared.change;
+  PAWL_ASSIGN_OR_RETURN(const std::string encoded, EncodeMetadataFile(prepared.file));
+  PAWL_TRY(CheckRoleSize(change.role, encoded.size()));
+  if (auto note = NoteRoleSize(workspace, roles, change.role, encoded.size(), now)) {
+    change.notes.push_back(*std::move(note));
+  }
+  PAWL_TRY(workspace.WriteDraft(change.role, prepared.file));
+  return std::move(change);
+}
+
 Result<std::optional<Bytes>> ReadListedTarget(const Workspace& workspace, const Roles& roles,
                                               std::string_view role, const std::string& path) {
   const manifest::TargetFile* listed = FindListed(roles.Effective(role), path);
@@ -179,9 +192,12 @@ Result<DraftChange> AddRelease(const Workspace& workspace, const std::string& pr
   const std::string role = ReleasesRole(product);
   const std::string path = manifest::ReleasePath(product, version);
   const manifest::TargetFile* published = FindListed(roles.Published(role), path);
+  PAWL_TRY(CheckReleaseSizes(release.manifest, release.manifest_bytes.size()));
   PAWL_ASSIGN_OR_RETURN(DraftChange change,
                         PutTarget(workspace, roles, role, path, release.manifest_bytes,
                                   manifest::EncodeReleaseSummary(release.manifest), now));
+  std::ranges::copy(NoteReleaseSizes(release.manifest, release.manifest_bytes.size()),
+                    std::back_inserter(change.notes));
   if (published != nullptr && *published->hashes.sha256 != change.sha256) {
     change.notes.push_back(
         Format("{} is published with another manifest; set its rollouts again after "

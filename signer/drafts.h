@@ -31,6 +31,20 @@ struct DraftChange {
   std::vector<std::string> notes;  // what a person should know
 };
 
+// A draft that is being changed: edit `file.content`, then hand it to FinishDraft.
+struct PreparedDraft {
+  DraftChange change;
+  MetadataFile file;
+};
+// The next draft of a targets role, without the signatures of the one before, whose signers
+// `change.voided` names. Writes nothing. ERRORS: kUnknownName.
+Result<PreparedDraft> PrepareDraft(const Workspace& workspace, const Roles& roles,
+                                   const std::string& role, UtcTime now);
+// Notes the size and writes the draft. ERRORS: kMetadataTooLarge when devices would not read it;
+// kInputInvalid (not ASCII), storage.
+Result<DraftChange> FinishDraft(const Workspace& workspace, const Roles& roles,
+                                PreparedDraft prepared, UtcTime now);
+
 // The bytes of a target that the draft or the published file of `role` lists, drafts first; empty
 // when neither lists it. ERRORS: kReleaseFileMismatch when the file is gone or is not what is
 // listed.
@@ -38,7 +52,7 @@ Result<std::optional<Bytes>> ReadListedTarget(const Workspace& workspace, const 
                                               std::string_view role, const std::string& path);
 
 // Lists a built release for all devices of its product, after checking every file of it.
-// ERRORS: as LoadBuiltRelease and CheckReleaseFiles.
+// ERRORS: as LoadBuiltRelease and CheckReleaseFiles; kMetadataTooLarge.
 Result<DraftChange> AddRelease(const Workspace& workspace, const std::string& product,
                                const std::string& version, UtcTime now);
 

@@ -10,6 +10,7 @@
 #include "manifest/release.h"
 #include "signer/drafts.h"
 #include "signer/release_files.h"
+#include "signer/size_caps.h"
 
 namespace pawl::signer {
 namespace {
@@ -33,6 +34,7 @@ class Planner {
     PAWL_TRY(CheckSignatures());
     PAWL_TRY(PlanTargets());
     PAWL_TRY(PlanMetadata());
+    PAWL_TRY(CheckSizes());
     PAWL_TRY(Judge());
     return std::move(plan_);
   }
@@ -51,6 +53,7 @@ class Planner {
   Result<PinnedFile> NewSnapshot();
   Result<RoleFile> SignOnline(const std::string& role, Json content);
   bool HasKeysFor(std::string_view role) const;
+  Status CheckSizes();
   Status Judge();
   Result<Bytes> FirstRoot() const;
   void Add(std::string path, const Bytes& bytes) {
@@ -184,6 +187,8 @@ Status Planner::PlanTarget(const std::string& role, const std::string& path,
 Status Planner::PlanPayloads(const std::string& path, ByteView manifest_bytes) {
   auto release = manifest::ParseReleaseManifest(manifest_bytes);
   if (!release) return FailIn(path, std::move(release).error());
+  std::ranges::copy(NoteReleaseSizes(*release, manifest_bytes.size()),
+                    std::back_inserter(plan_.notes));
   const std::string built = workspace_.ReleaseDirectory(release->product, release->version);
   for (const FileReference& file : FilesOf(*release)) {
     // Content-addressed: a file of that name and right content needs no second writing.
@@ -275,6 +280,28 @@ Status Planner::PlanMetadata() {
                         SignOnline("timestamp", MakeTimestamp(plan_.timestamp_version, request_.now,
                                                               Until("timestamp"), snapshot)));
   Add(PublishedMetadataPath("timestamp", 0), timestamp.bytes);
+  return {};
+}
+
+// What devices would not read is not published; what nears that is told every time.
+Status Planner::CheckSizes() {
+  std::vector<std::pair<std::string, std::uint64_t>> sizes;
+  for (const std::string& role : roles_.Names()) {
+    if (const RoleFile* file = roles_.Effective(role)) sizes.emplace_back(role, file->bytes.size());
+  }
+  for (const std::string_view role : {"snapshot", "timestamp"}) {
+    const std::uint64_t version =
+        role == "snapshot" ? plan_.snapshot_version : plan_.timestamp_version;
+    for (const PlannedFile& file : plan_.files) {
+      if (file.path != PublishedMetadataPath(role, version)) continue;
+      sizes.emplace_back(role, file.bytes.size());
+    }
+  }
+  for (const auto& [role, bytes] : sizes) {
+    PAWL_TRY(CheckRoleSize(role, bytes));
+    auto note = NoteRoleSize(workspace_, roles_, role, bytes, request_.now);
+    if (note) plan_.notes.push_back(*std::move(note));
+  }
   return {};
 }
 

@@ -157,7 +157,7 @@ Result<Publication> Publish(const Workspace& workspace, const PublicationRequest
   PAWL_ASSIGN_OR_RETURN(const FileLock lock, workspace.Lock());
   PAWL_ASSIGN_OR_RETURN(Publication plan, PlanPublication(workspace, request));
   PAWL_TRY(WriteFiles(workspace, plan, writer));
-  auto read_back = ReadBack(workspace.PublicDirectory(), request.now, std::set<std::string>{});
+  auto read_back = JudgeTree(workspace.PublicDirectory(), request.now);
   if (!read_back) return FailIn("reading back what was published", std::move(read_back).error());
   PAWL_TRY(RemoveDrafts(workspace, plan));
   return plan;
@@ -165,6 +165,10 @@ Result<Publication> Publish(const Workspace& workspace, const PublicationRequest
 
 Result<TreeReport> VerifyTree(const std::string& directory, UtcTime now) {
   return ReadBack(directory, now, std::nullopt);
+}
+
+Result<TreeReport> JudgeTree(const std::string& directory, UtcTime now) {
+  return ReadBack(directory, now, std::set<std::string>{});
 }
 
 }  // namespace pawl::signer

@@ -11,6 +11,7 @@
 #include "signer/drafts.h"
 #include "signer/release_files.h"
 #include "signer/signing.h"
+#include "signer/size_caps.h"
 
 namespace pawl::signer {
 namespace {
@@ -26,6 +27,7 @@ class Reporter {
     AddPublished();
     for (const std::string& role : roles_.Names()) AddContent(role);
     PAWL_TRY(AddDrafts());
+    AddSizes();
     PAWL_TRY(AddBuilt());
     AddNext();
     json_["schema"] = "pawl.repository-status/1";
@@ -125,7 +127,10 @@ class Reporter {
       const std::vector<std::string> lines = DescribeDraft(workspace_, roles_, role);
       if (rows.empty()) text_ += "drafts\n";
       text_ += Format("  {}\n", lines.front());
-      for (std::size_t i = 1; i + 1 < lines.size(); ++i) text_ += Format("      {}\n", lines[i]);
+      for (std::size_t i = 1; i + 1 < lines.size(); ++i) {
+        // The details are for those who sign.
+        if (!lines[i].starts_with("    ")) text_ += Format("      {}\n", lines[i]);
+      }
       text_ += Format("      {}\n", DescribeSigning(states));
       (Complete(states) ? ready_ : waiting_).push_back(role);
       rows.push_back(Json{{"role", role},
@@ -137,6 +142,25 @@ class Reporter {
     }
     json_["drafts"] = std::move(rows);
     return {};
+  }
+
+  // Against what devices read; drafts where there are any.
+  void AddSizes() {
+    Json rows = Json::array();
+    std::vector<std::string> names = roles_.Names();
+    names.insert(names.end(), {"snapshot", "timestamp"});
+    for (const std::string& role : names) {
+      const RoleFile* file = roles_.Effective(role);
+      if (file == nullptr) continue;
+      const std::uint64_t bytes = file->bytes.size();
+      const auto note = NoteRoleSize(workspace_, roles_, role, bytes, now_);
+      if (note) text_ += Format("note: {}\n", *note);
+      rows.push_back(Json{{"role", role},
+                          {"bytes", bytes},
+                          {"cap", DeviceCapOf(role)},
+                          {"note", note.value_or("")}});
+    }
+    json_["sizes"] = std::move(rows);
   }
 
   Status AddBuilt() {
@@ -236,6 +260,20 @@ Json SigningJson(const std::vector<SigningState>& states) {
                         {"can_sign", state.can_sign}});
   }
   return rows;
+}
+
+std::vector<ExpiryAlarm> ExpiryAlarms(const Workspace& workspace, const Roles& roles, UtcTime now) {
+  std::vector<ExpiryAlarm> alarms;
+  std::vector<std::string> names = roles.Names();
+  names.insert(names.end(), {"snapshot", "timestamp"});
+  for (const std::string& role : names) {
+    const RoleFile* file = roles.Published(role);
+    if (file == nullptr) continue;
+    const UtcTime expires = file->metadata.expires;
+    const Alarm alarm = AlarmOf(expires, now, workspace.policy().expiry.Of(role));
+    if (alarm != Alarm::kNone) alarms.push_back({role, expires, alarm});
+  }
+  return alarms;
 }
 
 Result<StatusReport> ReportStatus(const Workspace& workspace, UtcTime now) {

@@ -21,6 +21,14 @@ std::string_view AlarmName(Alarm alarm);
 // and a twelfth of its life are left. `life_seconds`: as the policy says.
 Alarm AlarmOf(UtcTime expires, UtcTime now, std::int64_t life_seconds);
 
+// A published role that nears its end, or is past it.
+struct ExpiryAlarm {
+  std::string role;
+  UtcTime expires;
+  Alarm alarm = Alarm::kNone;
+};
+std::vector<ExpiryAlarm> ExpiryAlarms(const Workspace& workspace, const Roles& roles, UtcTime now);
+
 struct StatusReport {
   std::string text;
   Json json;  // schema "pawl.repository-status/1"
