@@ -165,6 +165,8 @@ constexpr auto kErrors = std::to_array<ErrorInfo>({
      "check the certificate's dates and names; plain HTTP is safe too, since everything is signed"},
     {kContentEncoding, "content-encoding", "The server compressed a file on its own account.", false,
      "switch off content encoding for the repository"},
+    {kServingFaults, "serving-faults", "The web server does not serve the repository as devices need it.", false,
+     "correct what the report marks FAIL, each with its hint; packaging/nginx/ has a configuration that is right"},
 
     {kIo, "io", "Reading or writing storage failed.", true, "check the storage and its cables; see the system log"},
     {kNoSpace, "no-space", "The file system is full. What was there before is untouched.", true,

@@ -105,6 +105,7 @@ enum class ErrorCode : std::uint16_t {
   kRangeUnsupported = 407,
   kTlsFailed = 408,
   kContentEncoding = 409,
+  kServingFaults = 410,
 
   // E05xx: storage.
   kIo = 501,

@@ -14,8 +14,9 @@ namespace pawl::signer {
 ProgramInfo SignerProgram(UtcTime now) {
   ProgramInfo program{
       "pawl-signer", "builds, signs and publishes releases, rollouts and orders", {}, "status"};
-  for (auto& part : {CeremonyCommands(now), KeyCommands(), BuildCommands(now), RolloutCommands(now),
-                     PublishCommands(now), UpkeepCommands(now), ContainerCommands()}) {
+  for (auto& part :
+       {CeremonyCommands(now), KeyCommands(), BuildCommands(now), RolloutCommands(now),
+        PublishCommands(now), UpkeepCommands(now), DoctorCommands(now), ContainerCommands()}) {
     program.commands.insert(program.commands.end(), part.begin(), part.end());
   }
   return program;

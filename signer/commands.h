@@ -30,6 +30,7 @@ std::vector<Command> ContainerCommands();            // delta make, full, apply,
 std::vector<Command> RolloutCommands(UtcTime now);   // rollout set, order new
 std::vector<Command> PublishCommands(UtcTime now);   // publish, refresh
 std::vector<Command> UpkeepCommands(UtcTime now);    // retire, prune
+std::vector<Command> DoctorCommands(UtcTime now);    // repo doctor
 
 // Declare() of base/command_line.h for actions that need the time of the run.
 template <class Options>

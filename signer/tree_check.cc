@@ -111,12 +111,16 @@ class TreeJudge {
       return Fail(ErrorCode::kManifestMismatch,
                   Format("the manifest inside is of {} {}", release.product, release.version));
     }
-    const bool hash = !options_.hash_releases || options_.hash_releases->contains(target.path);
-    PAWL_TRY(
-        CheckReleaseFiles(options_.payloads, release, hash ? Depth::kHashes : Depth::kLengths));
+    PAWL_TRY(JudgePayloads(target.path, release));
     for (const auto& file : FilesOf(release)) report_.payload_bytes += file.length;
     report_.releases.push_back(std::move(release));
     return {};
+  }
+
+  Status JudgePayloads(const std::string& path, const manifest::ReleaseManifest& release) {
+    if (options_.payload_check) return options_.payload_check(release);
+    const bool hash = !options_.hash_releases || options_.hash_releases->contains(path);
+    return CheckReleaseFiles(options_.payloads, release, hash ? Depth::kHashes : Depth::kLengths);
   }
 
   // The release that a rollout or order names must be listed by the releases role, with that very

@@ -5,6 +5,7 @@
 // from the first root on. Used on the tree that is about to be published, on the one that was just
 // written, and by `verify`.
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -49,6 +50,8 @@ struct TreeCheckOptions {
   // Releases whose payloads are hashed in full, by target path; of the others only lengths and
   // heads. Empty optional: all.
   std::optional<std::set<std::string>> hash_releases;
+  // Given: looks at the payloads of a release instead, for trees that are no folder.
+  std::function<Status(const manifest::ReleaseManifest&)> payload_check;
   // Roles that must be right in every respect. Of rollout and orders roles not among them, what a
   // device would pass over (expiry, a release that was taken back) is a note.
   std::set<std::string> strict_roles;

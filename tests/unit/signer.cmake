@@ -3,12 +3,14 @@ pawl_test(signer_test LABEL unit
   SOURCES
     unit/signer/ceremony_test.cc
     unit/signer/describe_test.cc
+    unit/signer/fake_web.cc
     unit/signer/key_file_test.cc
     unit/signer/pkcs11_encoding_test.cc
     unit/signer/pkcs11_uri_test.cc
     unit/signer/prune_test.cc
     unit/signer/publish_test.cc
     unit/signer/release_test.cc
+    unit/signer/repo_doctor_test.cc
     unit/signer/retire_test.cc
     unit/signer/signer_test_util.cc
     unit/signer/signing_key_test.cc
