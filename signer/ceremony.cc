@@ -219,24 +219,49 @@ Result<Ceremony> HoldCeremony(const CeremonyRequest& request) {
   return ceremony;
 }
 
-std::string RefreshTimerUnits(const std::string& directory) {
+std::string RefreshExecStart(const std::string& directory) {
   return Format(
-      "# /etc/systemd/system/pawl-refresh.service\n"
-      "[Unit]\n"
-      "Description=Keep the Pawl repository fresh\n"
-      "[Service]\n"
-      "Type=oneshot\n"
-      "# One passphrase a line, in the order of the keys.\n"
-      "LoadCredential=passphrases:/etc/pawl/refresh.passphrases\n"
-      "ExecStart=/bin/sh -c 'exec pawl-signer refresh --repo {} --key /etc/pawl/snapshot.key "
-      "--key /etc/pawl/timestamp.key --passphrase-fd 3 3<$CREDENTIALS_DIRECTORY/passphrases'\n\n"
-      "# /etc/systemd/system/pawl-refresh.timer\n"
-      "[Timer]\n"
-      "OnCalendar=*-*-* 00/8:00:00\n"
-      "Persistent=true\n"
-      "[Install]\n"
-      "WantedBy=timers.target\n",
+      "ExecStart=/bin/sh -c 'umask 077 && cp \"$CREDENTIALS_DIRECTORY/snapshot.key\" "
+      "\"$CREDENTIALS_DIRECTORY/timestamp.key\" \"$RUNTIME_DIRECTORY/\" && exec pawl-signer "
+      "refresh --repo {} --key \"$RUNTIME_DIRECTORY/snapshot.key\" --key "
+      "\"$RUNTIME_DIRECTORY/timestamp.key\" --passphrase-fd 3 "
+      "3<\"$CREDENTIALS_DIRECTORY/passphrases\"'",
       directory);
+}
+
+std::string RefreshTimerUnits(const std::string& directory, const std::string& snapshot_key,
+                              const std::string& timestamp_key) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-";
+  if (directory.find_first_not_of(kPlain) != std::string::npos) {
+    return Format(
+        "  {} has characters that mean something in units; move the repository to a plain place, "
+        "as {}\n",
+        directory, kUnitDirectory);
+  }
+  std::string out;
+  if (directory != kUnitDirectory) {
+    out += Format(
+        "# /etc/systemd/system/pawl-refresh.service.d/place.conf\n"
+        "[Unit]\n"
+        "ConditionPathExists=\n"
+        "ConditionPathExists={0}/pawl-repo.toml\n"
+        "[Service]\n"
+        "ReadWritePaths=\n"
+        "ReadWritePaths={0}\n"
+        "ExecStart=\n"
+        "{1}\n\n",
+        directory, RefreshExecStart(directory));
+  }
+  return out + Format(
+                   "  systemd-sysusers pawl-repo.conf && chown -R pawl-repo: {}\n"
+                   "  install -d -m 0700 /etc/pawl-refresh\n"
+                   "  install -m 0600 {}.key /etc/pawl-refresh/snapshot.key\n"
+                   "  install -m 0600 {}.key /etc/pawl-refresh/timestamp.key\n"
+                   "  install -m 0600 /dev/stdin /etc/pawl-refresh/passphrases   "
+                   "# one line for each key, in this order\n"
+                   "  systemctl daemon-reload && systemctl enable --now pawl-refresh.timer\n",
+                   directory, snapshot_key, timestamp_key);
 }
 
 }  // namespace pawl::signer

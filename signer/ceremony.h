@@ -46,7 +46,15 @@ Result<Ceremony> HoldCeremony(const CeremonyRequest& request);
 // Reads public keys from .pub files. ERRORS: kInputMissing, kKeyFileMalformed.
 Result<std::vector<NamedKey>> ReadPublicKeys(const std::vector<std::string>& paths);
 
-// A systemd service and timer that keep timestamp and snapshot fresh.
-std::string RefreshTimerUnits(const std::string& directory);
+// Where the shipped units expect the repository.
+inline constexpr std::string_view kUnitDirectory = "/srv/pawl";
+
+// How to switch on packaging/signer/pawl-refresh.timer, which keeps timestamp and snapshot fresh,
+// for a repository in `directory` (absolute): commands, and for another place than kUnitDirectory
+// the drop-in that says so.
+std::string RefreshTimerUnits(const std::string& directory, const std::string& snapshot_key,
+                              const std::string& timestamp_key);
+// The ExecStart line of pawl-refresh.service for a repository in `directory`.
+std::string RefreshExecStart(const std::string& directory);
 
 }  // namespace pawl::signer

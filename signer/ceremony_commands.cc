@@ -85,15 +85,18 @@ Result<Answer> Init(const InitOptions& options, UtcTime now) {
   PAWL_ASSIGN_OR_RETURN(const CeremonyRequest request, ToRequest(options, now));
   PAWL_ASSIGN_OR_RETURN(const Ceremony ceremony, HoldCeremony(request));
   std::error_code failure;
-  const std::string absolute =
+  std::string absolute =
       std::filesystem::absolute(options.directory, failure).lexically_normal().string();
+  if (absolute.size() > 1 && absolute.ends_with('/')) absolute.pop_back();
   Answer answer;
   answer.text = Format(
-      "{}\nTimestamp and snapshot expire within days. To renew them without a person, "
-      "install:\n\n{}\n"
+      "{}\nTimestamp and snapshot expire within days. The installed units pawl-refresh.service and "
+      "pawl-refresh.timer\nrenew them without a person. To switch them on, as root:\n\n{}\n"
       "This text is kept in {}.\nnext: cd {} && pawl-signer sign --key YOUR.key\n",
-      ceremony.transcript, RefreshTimerUnits(absolute), ceremony.transcript_path,
-      options.directory);
+      ceremony.transcript,
+      RefreshTimerUnits(absolute, request.snapshot.keys.front().name,
+                        request.timestamp.keys.front().name),
+      ceremony.transcript_path, options.directory);
   answer.json = Json{{"schema", "pawl.ceremony/1"},
                      {"directory", options.directory},
                      {"roles", ceremony.summary},

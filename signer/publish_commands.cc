@@ -5,6 +5,8 @@
 #include "base/progress.h"
 #include "signer/commands.h"
 #include "signer/publisher.h"
+#include "signer/roles.h"
+#include "signer/status.h"
 
 namespace pawl::signer {
 namespace {
@@ -51,13 +53,37 @@ Result<Answer> PublishDrafts(const PublishOptions& options, UtcTime now) {
       ToJson(plan)};
 }
 
+// A refresh runs unattended: what it cannot renew itself it must tell in time.
+Result<std::vector<ExpiryAlarm>> AlarmsAfter(const PublishOptions& options, UtcTime now) {
+  PAWL_ASSIGN_OR_RETURN(const Workspace workspace, Workspace::Open(options.repo.repo));
+  PAWL_ASSIGN_OR_RETURN(const Roles roles, Roles::Load(workspace));
+  return ExpiryAlarms(workspace, roles, now);
+}
+
+std::string AlarmLine(const ExpiryAlarm& alarm, UtcTime now) {
+  const std::int64_t left = alarm.expires.seconds - now.seconds;
+  return Format("alarm: {} {} [{}]: {}\n", alarm.role,
+                left > 0 ? "expires in " + DescribeDuration(left)
+                         : "EXPIRED " + DescribeDuration(-left) + " ago",
+                AlarmName(alarm.alarm), "pawl-signer status says who must sign");
+}
+
 Result<Answer> Refresh(const PublishOptions& options, UtcTime now) {
   PAWL_ASSIGN_OR_RETURN(const Publication plan, Run(options, Purpose::kRefresh, now));
-  return Answer{
+  PAWL_ASSIGN_OR_RETURN(const auto alarms, AlarmsAfter(options, now));
+  Answer answer{
       Format("refreshed: timestamp {} (valid until {}), snapshot {}{}\n{}", plan.timestamp_version,
              FormatUtcTime(plan.report.versions.timestamp_expires), plan.snapshot_version,
              plan.roles.empty() ? "" : ", also " + Join(plan.roles, ", "), NoteLines(plan.notes)),
       ToJson(plan)};
+  answer.json["alarms"] = Json::array();
+  for (const ExpiryAlarm& alarm : alarms) {
+    answer.text += AlarmLine(alarm, now);
+    answer.json["alarms"].push_back(Json{{"role", alarm.role},
+                                         {"expires", FormatUtcTime(alarm.expires)},
+                                         {"alarm", AlarmName(alarm.alarm)}});
+  }
+  return answer;
 }
 
 }  // namespace
