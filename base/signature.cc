@@ -2,6 +2,7 @@
 #include "base/signature.h"
 
 #include <openssl/bio.h>
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
@@ -26,12 +27,16 @@ struct Deleter {
   }
 };
 using Pkey = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
+using Number = std::unique_ptr<BIGNUM, Deleter<BN_free>>;
 using Bio = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
 using EcdsaSig = std::unique_ptr<ECDSA_SIG, Deleter<ECDSA_SIG_free>>;
+using PkeyContext = std::unique_ptr<EVP_PKEY_CTX, Deleter<EVP_PKEY_CTX_free>>;
 using MdContext = std::unique_ptr<EVP_MD_CTX, Deleter<EVP_MD_CTX_free>>;
 
-constexpr std::size_t kMaxPemBytes = 8192;  // RSA 16384 bits fits
+constexpr std::size_t kMaxPemBytes = 8192;
 constexpr int kMinRsaBits = 2048;
+constexpr int kMaxRsaBits = 4096;      // bounds time and memory of a key that is not yet believed
+constexpr int kMaxExponentBits = 32;   // 65537 is usual; a huge one makes each verification slow
 
 Pkey ParsePem(std::string_view pem) {
   const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
@@ -54,12 +59,29 @@ Bytes EncodeDer(const Pkey& key) {
   return der;
 }
 
+// A point of the group other than infinity. The library's reader takes infinity too, and with that as key everybody can write signatures.
+bool IsSoundPoint(const Pkey& key) {
+  const PkeyContext context(EVP_PKEY_CTX_new(key.get(), nullptr));
+  return context && EVP_PKEY_public_check(context.get()) == 1;
+}
+
 bool IsP256(const Pkey& key) {
   std::array<char, 64> group{};
   std::size_t length = 0;
   return EVP_PKEY_get_base_id(key.get()) == EVP_PKEY_EC &&
          EVP_PKEY_get_group_name(key.get(), group.data(), group.size(), &length) == 1 &&
          std::string_view(group.data(), length) == "prime256v1";
+}
+
+// With the exponent 1 a signature is the padded message itself, which anybody can write; an even one has no inverse.
+bool IsSoundRsa(const Pkey& key) {
+  if (EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_RSA) return false;
+  const int bits = EVP_PKEY_get_bits(key.get());
+  if (bits < kMinRsaBits || bits > kMaxRsaBits) return false;
+  BIGNUM* raw = nullptr;
+  if (EVP_PKEY_get_bn_param(key.get(), OSSL_PKEY_PARAM_RSA_E, &raw) != 1) return false;
+  const Number exponent(raw);
+  return BN_is_odd(raw) == 1 && BN_is_one(raw) == 0 && BN_num_bits(raw) <= kMaxExponentBits;
 }
 
 // Gives a P-256 key the one encoding that it is compared by: named curve, uncompressed point. Otherwise a compressed and an
@@ -112,9 +134,9 @@ Result<PublicKey> PublicKey::FromTuf(std::string_view keytype, std::string_view 
   if (public_text.size() > kMaxPemBytes) return Fail(ErrorCode::kKeyInvalid, "public key is too long");
   const Pkey key = ParsePem(public_text);
   if (!key) return Fail(ErrorCode::kKeyInvalid, "expected a PEM public key");
-  if (ecdsa && (!IsP256(key) || !Normalise(key))) return Fail(ErrorCode::kKeyInvalid, "expected a key on the curve P-256");
-  if (rsa && (EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_RSA || EVP_PKEY_get_bits(key.get()) < kMinRsaBits)) {
-    return Fail(ErrorCode::kKeyInvalid, "expected an RSA key of at least 2048 bits");
+  if (ecdsa && (!IsP256(key) || !IsSoundPoint(key) || !Normalise(key))) return Fail(ErrorCode::kKeyInvalid, "expected a key on the curve P-256");
+  if (rsa && !IsSoundRsa(key)) {
+    return Fail(ErrorCode::kKeyInvalid, "expected an RSA key of 2048 to 4096 bits with an odd exponent of 3 to 2^32");
   }
   const SignatureScheme kind = ecdsa ? SignatureScheme::kEcdsaSha2Nistp256 : SignatureScheme::kRsassaPssSha256;
   Bytes identity{static_cast<std::uint8_t>(kind)};

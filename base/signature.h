@@ -27,7 +27,7 @@ class PublicKey {
  public:
   // Builds a key from the three texts of a TUF key object: keytype, scheme, keyval.public.
   // ed25519: 64 lower-case hex digits. ecdsa (keytype "ecdsa" or "ecdsa-sha2-nistp256") and rsa: PEM SubjectPublicKeyInfo;
-  // RSA below 2048 bits and curves other than P-256 are refused.
+  // RSA outside 2048 … 4096 bits or with an exponent that is even, 1 or above 2^32, and curves other than P-256 are refused.
   // ERRORS: kKeyInvalid.
   static Result<PublicKey> FromTuf(std::string_view keytype, std::string_view scheme,
                                    std::string_view public_text);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/signature.h"
 
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
@@ -169,6 +171,104 @@ TEST(RsaTest, RefusesShortAndForeignKeys) {
   EXPECT_THAT(Rsa(Pem(MakeEc("P-256"))), IsError(ErrorCode::kKeyInvalid));
 }
 
+// A public RSA key with any exponent, for which nobody need know a private one.
+Pkey RsaWithExponent(const Pkey& like, BN_ULONG exponent) {
+  BIGNUM* modulus = nullptr;
+  EVP_PKEY_get_bn_param(like.get(), OSSL_PKEY_PARAM_RSA_N, &modulus);
+  BIGNUM* number = BN_new();
+  BN_set_word(number, exponent);
+  OSSL_PARAM_BLD* builder = OSSL_PARAM_BLD_new();
+  OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus);
+  OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, number);
+  OSSL_PARAM* parameters = OSSL_PARAM_BLD_to_param(builder);
+  EVP_PKEY_CTX* context = EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr);
+  EVP_PKEY* key = nullptr;
+  EVP_PKEY_fromdata_init(context);
+  EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters);
+  EVP_PKEY_CTX_free(context);
+  OSSL_PARAM_free(parameters);
+  OSSL_PARAM_BLD_free(builder);
+  BN_free(number);
+  BN_free(modulus);
+  return Pkey(key);
+}
+
+// docs/manifest-format.md, M-08. With the exponent 1 everybody can "sign".
+TEST(RsaTest, RefusesExponentsThatAreNoLock) {
+  const Pkey key = MakeRsa(2048);
+  for (const BN_ULONG exponent : {1UL, 2UL, 65536UL, (1UL << 32U) + 1UL}) {
+    EXPECT_THAT(Rsa(Pem(RsaWithExponent(key, exponent))), IsError(ErrorCode::kKeyInvalid)) << exponent;
+  }
+  EXPECT_THAT(Rsa(Pem(RsaWithExponent(key, 3))), IsOk());
+  EXPECT_THAT(Rsa(Pem(RsaWithExponent(key, 65537))), IsOk());
+}
+
+// The numbers need not be of a real key: nothing but their size is looked at before a signature is.
+TEST(RsaTest, RefusesAModulusThatOnlyCostsTime) {
+  BIGNUM* modulus = BN_new();
+  for (const auto& [bits, fine] : {std::pair{2047, false}, {2048, true}, {4096, true}, {4097, false}, {16384, false}}) {
+    BN_zero(modulus);
+    BN_set_bit(modulus, bits - 1);
+    BN_set_bit(modulus, 0);
+    OSSL_PARAM_BLD* builder = OSSL_PARAM_BLD_new();
+    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus);
+    OSSL_PARAM_BLD_push_uint(builder, OSSL_PKEY_PARAM_RSA_E, 65537);
+    OSSL_PARAM* parameters = OSSL_PARAM_BLD_to_param(builder);
+    EVP_PKEY_CTX* context = EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr);
+    EVP_PKEY* raw = nullptr;
+    EVP_PKEY_fromdata_init(context);
+    EVP_PKEY_fromdata(context, &raw, EVP_PKEY_PUBLIC_KEY, parameters);
+    const Pkey key(raw);
+    EXPECT_EQ(Rsa(Pem(key)).has_value(), fine) << bits;
+    EVP_PKEY_CTX_free(context);
+    OSSL_PARAM_free(parameters);
+    OSSL_PARAM_BLD_free(builder);
+  }
+  BN_free(modulus);
+}
+
+// With the point at infinity as key, anybody can write a signature: the library decodes such a key and would believe it.
+TEST(EcdsaTest, RefusesThePointAtInfinity) {
+  const std::string pem =
+      "-----BEGIN PUBLIC KEY-----\nMBkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDAgAA\n-----END PUBLIC KEY-----\n";
+  EXPECT_THAT(Ecdsa(pem), IsError(ErrorCode::kKeyInvalid));
+}
+
+// DER has one spelling of a signature. Both s and n − s are valid, by the nature of ECDSA: thresholds count keys, so it does not matter.
+TEST(EcdsaTest, RefusesOtherEncodingsOfASignature) {
+  const Pkey key = MakeEc("P-256");
+  const Bytes message(100, 7);
+  const auto public_key = Ecdsa(Pem(key));
+  ASSERT_THAT(public_key, IsOk());
+  const Bytes good = SignWith(key, message, /*pss=*/false);
+  ASSERT_TRUE(public_key->Verify(message, good));
+  Bytes long_form = good;  // the length of the sequence in two bytes
+  long_form.insert(long_form.begin() + 1, 0x81);
+  EXPECT_FALSE(public_key->Verify(message, long_form));
+  Bytes padded = good;  // r with a zero byte too many
+  padded.insert(padded.begin() + 4, 0);
+  padded[3] = static_cast<std::uint8_t>(padded[3] + 1);
+  padded[1] = static_cast<std::uint8_t>(padded[1] + 1);
+  EXPECT_FALSE(public_key->Verify(message, padded));
+  EXPECT_FALSE(public_key->Verify(message, Bytes(64, 1)));  // r ‖ s as other formats have it
+  const Bytes zero = {0x30, 0x06, 0x02, 0x01, 0x00, 0x02, 0x01, 0x00};
+  EXPECT_FALSE(public_key->Verify(message, zero));  // CVE-2022-21449
+}
+
+// docs/manifest-format.md, M-08. Hexadecimal P-256 keys were used before TUF 1.0 only.
+TEST(EcdsaTest, HexKeysAreNotUsable) {
+  EXPECT_THAT(Ecdsa("04" + std::string(128, 'a')), IsError(ErrorCode::kKeyInvalid));
+}
+
+TEST(PublicKeyTest, PrivateKeysAreNotPublicOnes) {
+  const Pkey key = MakeEc("P-256");
+  const std::unique_ptr<BIO, Free> bio(BIO_new(BIO_s_mem()));
+  PEM_write_bio_PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+  char* text = nullptr;
+  const long length = BIO_get_mem_data(bio.get(), &text);
+  EXPECT_THAT(Ecdsa({text, static_cast<std::size_t>(length)}), IsError(ErrorCode::kKeyInvalid));
+}
+
 // docs/manifest-format.md, M-08.
 TEST(PublicKeyTest, UnknownTypesAndSchemesAreRefused) {
   const std::string pem = Pem(MakeEc("P-256"));
@@ -214,7 +314,8 @@ TEST_F(KeyIdentityTest, IgnoresHowPemIsWrapped) {
     const auto make = rsa ? Rsa : Ecdsa;
     const Bytes identity = make(Pem(key))->identity();
     for (const std::string& text : {Rewrapped(Pem(key), 76, "\n"), Rewrapped(Pem(key), 32, "\r\n"),
-                                    "some text before\n" + Pem(key), Pem(key) + "\n\n"}) {
+                                    "some text before\n" + Pem(key), Pem(key) + "\n\n",
+                                    Pem(key) + "garbage behind it", Pem(key) + Pem(MakeEc("P-256"))}) {
       const auto other = make(text);
       EXPECT_TRUE(!other || other->identity() == identity)
           << text;  // refusing a spelling is fine too
