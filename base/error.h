@@ -199,7 +199,7 @@ class [[nodiscard]] Error {
   Error(ErrorCode code, std::string message) : code_(code), message_(std::move(message)) {}
 
   ErrorCode code() const { return code_; }
-  // Message with its contexts: "reading slot b: expected 4096 bytes, found 512".
+  // Message with its contexts: "reading slot b: expected 4096 bytes, found 512". One line; control characters are shown as "\x1b".
   std::string Message() const;
   bool retryable() const { return Describe(code_).retryable; }
 

@@ -105,6 +105,13 @@ TEST(ErrorTest, OutermostContextComesFirst) {
   EXPECT_FALSE(error.retryable() != Describe(ErrorCode::kIo).retryable);
 }
 
+// docs/manifest-format.md, M-36. Names in messages come from whoever served a file; they end on terminals and in logs.
+TEST(ErrorTest, MessagesCannotMoveACursorOrBeginALine) {
+  const Error error = Error(ErrorCode::kIo, "role \x1b[2J\nFAKE\x7f\xc2\x9b").Context("a\tb");
+  EXPECT_EQ(error.Message(), "a\\x09b: role \\x1b[2J\\x0aFAKE\\x7f\\x9b");
+  EXPECT_EQ(Error(ErrorCode::kIo, "größer → 2 \xc2\xb5s").Message(), "größer → 2 \xc2\xb5s");
+}
+
 Result<int> Half(int value) {
   if (value % 2 != 0) return Fail(ErrorCode::kInputInvalid, "odd");
   return value / 2;
