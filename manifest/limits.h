@@ -16,6 +16,14 @@ namespace pawl::manifest {
 inline constexpr std::size_t kMaxSignatures = 64;
 // Keys in one "keys" map and key ids of one role. More cannot sign anyway.
 inline constexpr std::size_t kMaxKeys = 256;
+// Key ids of all delegations of one file together. A few bytes of it name a key of half a kibibyte,
+// which every delegation holds: without this bound 512 KiB become hundreds of MiB, before any
+// signature.
+inline constexpr std::size_t kMaxKeyReferences = 8192;
+// Parsed targets roles that a run holds at most, as a multiple of the cap of one file
+// (MetadataLimits::targets_bytes): 8 MiB by default. A delegated signer decides how many roles a
+// search must visit and what they hold.
+inline constexpr std::uint64_t kHeldPerTargetsByte = 16;
 // Entries of "roles" in one "delegations".
 inline constexpr std::size_t kMaxDelegations = 1024;
 // Patterns or hash prefixes of one delegation.

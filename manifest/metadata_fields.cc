@@ -14,6 +14,7 @@ namespace {
 
 constexpr ErrorCode kMalformed = ErrorCode::kMetadataMalformed;
 
+//= docs/manifest-format.md#M-39
 Status CheckCount(const JsonObject& owner, std::string_view name, std::size_t found,
                   std::size_t most) {
   if (found <= most) return {};
@@ -88,6 +89,7 @@ Result<FileHashes> ReadHashes(const JsonObject& owner) {
   return hashes;
 }
 
+//= docs/manifest-format.md#M-37
 Result<Delegation> ReadDelegation(const JsonObject& entry, const KeyMap& keys) {
   Delegation delegation;
   PAWL_ASSIGN_OR_RETURN(delegation.name, entry.String("name"));
@@ -133,16 +135,20 @@ Result<SuccinctRoles> ReadSuccinct(const JsonObject& entry, const KeyMap& keys) 
   return succinct;
 }
 
+//= docs/manifest-format.md#M-34
 Result<std::vector<Delegation>> ReadRoleList(const JsonObject& owner, const KeyMap& keys) {
   PAWL_ASSIGN_OR_RETURN(const Json* list, owner.Array("roles", SIZE_MAX));
   PAWL_TRY(CheckCount(owner, "roles", list->size(), kMaxDelegations));
   std::vector<Delegation> roles;
   std::set<std::string, std::less<>> names;
+  std::size_t references = 0;
   for (const Json& item : *list) {
     PAWL_ASSIGN_OR_RETURN(
         const JsonObject entry,
         JsonObject::From(item, Format("{}: roles[{}]", owner.where(), roles.size()), kMalformed));
     PAWL_ASSIGN_OR_RETURN(Delegation delegation, ReadDelegation(entry, keys));
+    references += delegation.signers.keys.size();
+    PAWL_TRY(CheckCount(owner, "keyids", references, kMaxKeyReferences));
     if (!names.insert(delegation.name).second) {
       return Fail(kMalformed, Format("{}: the role \"{}\" is delegated twice", owner.where(),
                                      EncodeFileName(delegation.name)));

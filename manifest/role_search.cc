@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/format.h"
+#include "manifest/limits.h"
 
 namespace pawl::manifest {
 
@@ -85,7 +86,22 @@ Status RoleSearch::CheckBounds(const Step& step, std::size_t visited) const {
                 Format("{}: expected at most {} delegated roles in one search, found more",
                        step.role, limits_.delegated_roles));
   }
+  //= docs/manifest-format.md#M-34
+  if (trusted_.held_bytes() > HeldLimit()) {
+    return Fail(ErrorCode::kTooManyItems,
+                Format("{}: expected the roles of one search to take at most {} bytes of memory, "
+                       "found more",
+                       step.role, HeldLimit()));
+  }
   return {};
+}
+
+std::uint64_t RoleSearch::HeldLimit() const { return limits_.targets_bytes * kHeldPerTargetsByte; }
+
+// One search must not use up what another needs: the support desk's roles, say, what the releases
+// need. Letting go costs reading and verifying again, no transfer.
+void RoleSearch::MakeRoom() {
+  if (trusted_.held_bytes() > HeldLimit() / 2) trusted_.ForgetRoles();
 }
 
 std::vector<std::string> RoleSearch::ChainOf(const Step& step) {
@@ -111,6 +127,7 @@ TrustedTarget RoleSearch::Describe(const Step& step, std::string_view path,
 // Pre-order, depth first. `pending` is a stack: the next role to visit is its last.
 //= docs/manifest-format.md#M-21
 Result<TrustedTarget> RoleSearch::Find(std::string_view path) {
+  MakeRoom();
   std::vector<StepPtr> pending{FirstStep()};
   std::set<std::string, std::less<>> visited;
   while (!pending.empty()) {
@@ -182,6 +199,7 @@ Result<RoleSearch::StepPtr> RoleSearch::FindStepTo(std::string_view role) {
 }
 
 Result<std::vector<TrustedTarget>> RoleSearch::List(std::string_view role) {
+  MakeRoom();
   PAWL_ASSIGN_OR_RETURN(const StepPtr step, FindStepTo(role));
   PAWL_ASSIGN_OR_RETURN(const Targets* targets, Load(step->role, *step->signers));
   std::vector<TrustedTarget> listed;

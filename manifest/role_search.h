@@ -35,7 +35,7 @@ class RoleSearch {
 
  private:
   // One delegation on the way from "targets" to a role. Points into verified metadata, which the
-  // trusted set keeps for the whole run.
+  // trusted set keeps for the whole search.
   struct Step {
     std::string role;
     const Signers* signers = nullptr;
@@ -59,6 +59,8 @@ class RoleSearch {
                                   std::string_view role);
   Status CheckBounds(const Step& step, std::size_t visited) const;
   Result<StepPtr> FindStepTo(std::string_view role);
+  std::uint64_t HeldLimit() const;  // bytes
+  void MakeRoom();
 
   TrustedSet& trusted_;
   MetadataFiles& files_;

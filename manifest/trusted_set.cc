@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/format.h"
+#include "manifest/metadata_size.h"
 #include "manifest/verify_role.h"
 
 namespace pawl::manifest {
@@ -35,7 +36,7 @@ void TrustedSet::ForgetBelowRoot() {
   timestamp_.reset();
   snapshot_floor_.reset();
   snapshot_.reset();
-  roles_.clear();
+  ForgetRoles();
 }
 
 //= docs/manifest-format.md#M-16
@@ -76,7 +77,7 @@ Result<TrustedSet::Change> TrustedSet::UpdateTimestamp(ByteView bytes) {
   timestamp_ = chosen;
   snapshot_floor_.reset();
   snapshot_.reset();
-  roles_.clear();
+  ForgetRoles();
   return same ? Change::kSame : Change::kNew;
 }
 
@@ -117,7 +118,7 @@ Status TrustedSet::UpdateSnapshot(ByteView bytes) {
   PAWL_TRY(CheckSnapshotRollback(*next.snapshot()));
   PAWL_TRY(CheckFresh(kSnapshotRole, next, now_));
   snapshot_ = std::move(next);
-  roles_.clear();
+  ForgetRoles();
   return {};
 }
 
@@ -149,7 +150,14 @@ Result<const Metadata*> TrustedSet::AddRole(std::string_view role, const Signers
   PAWL_ASSIGN_OR_RETURN(
       Metadata metadata,
       VerifyRole(signers, role, bytes, ExpectEntry(RoleType::kTargets, entry), now_));
-  return &roles_.insert_or_assign(RoleKey(role, signers), std::move(metadata)).first->second;
+  const auto [kept, fresh] = roles_.insert_or_assign(RoleKey(role, signers), std::move(metadata));
+  if (fresh) held_bytes_ += HeldBytes(kept->second);
+  return &kept->second;
+}
+
+void TrustedSet::ForgetRoles() {
+  roles_.clear();
+  held_bytes_ = 0;
 }
 
 }  // namespace pawl::manifest

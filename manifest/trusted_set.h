@@ -63,8 +63,14 @@ class TrustedSet {
   // that two others delegate is a different decision for each of them.
   const Metadata* FindRole(std::string_view role, const Signers& signers) const;
   // Decides on a targets role, "targets" or delegated. The result lives as long as this set keeps
-  // its snapshot. ERRORS: as VerifyRole; kDelegationMissing.
+  // its snapshot and its roles. ERRORS: as VerifyRole; kDelegationMissing.
   Result<const Metadata*> AddRole(std::string_view role, const Signers& signers, ByteView bytes);
+
+  // What the roles held take in memory, roughly.
+  std::uint64_t held_bytes() const { return held_bytes_; }
+  // Lets go of the verified roles; what FindRole and AddRole gave is no longer there. They can be
+  // verified again.
+  void ForgetRoles();
 
   // Forgets everything but the root, to start another run.
   void ForgetBelowRoot();
@@ -89,6 +95,7 @@ class TrustedSet {
   std::optional<Metadata> snapshot_floor_;
   std::optional<Metadata> snapshot_;
   std::map<std::string, Metadata, std::less<>> roles_;  // by role, key set and threshold
+  std::uint64_t held_bytes_ = 0;                        // of roles_
 };
 
 }  // namespace pawl::manifest
