@@ -37,7 +37,7 @@ Status Device::LoadIdentity() {
 Status Device::OpenPorts() {
   clock = std::make_unique<LinuxClock>(paths.BootId());
   store = std::make_unique<SqliteStateStore>(paths.Store());
-  metadata = std::make_unique<DirectoryMetadataStore>(paths.Metadata());
+  metadata = std::make_unique<DirectoryMetadataStore>(paths.Metadata(), config.metadata_limits);
   vault = std::make_unique<FileKeyVault>(paths.DeviceKey(), paths.Floor());
   health = std::make_unique<CommandHealth>(paths.HealthHooks());
   slots = std::make_unique<LinuxSlotDevices>(config.slot_a, config.slot_b);
@@ -50,10 +50,7 @@ Status Device::FixTime() {
   PAWL_ASSIGN_OR_RETURN(const Json document, store->Load());
   PAWL_ASSIGN_OR_RETURN(const AgentState state, DecodeAgentState(document));
   PAWL_ASSIGN_OR_RETURN(now, EffectiveRunTime(state, system_time, running.built, *metadata, embedded_root));
-  // A device without a clock can still speak TLS. A clock that is plausible counts here without the floor: a stolen timestamp key could put
-  // the floor behind every certificate's end, and the root that recovers from that must still get through. Trust does not rest on TLS.
-  const UtcTime certificates_at = system_time >= running.built ? system_time : now;
-  PAWL_ASSIGN_OR_RETURN(http, CurlHttp::Create({certificates_at, "", {}}));
+  PAWL_ASSIGN_OR_RETURN(http, CurlHttp::Create({CertificateTime(system_time, running.built, now), "", {}}));
   fetcher = std::make_unique<HttpFetcher>(*http, config.server);
   return {};
 }

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include "base/file.h"
 #include "base/format.h"
+#include "base/log.h"
 
 namespace pawl::manifest {
 
@@ -35,7 +37,15 @@ Result<std::optional<Bytes>> MetadataFiles::Stored(std::string_view name) const 
   auto bytes = store_->Load(name);
   if (bytes) return bytes;
   const ErrorCode code = bytes.error().code();
-  if (code == ErrorCode::kMetadataTooLarge || code == ErrorCode::kStoreCorrupt) return std::nullopt;
+  const bool unreadable = code == ErrorCode::kMetadataTooLarge ||
+                          code == ErrorCode::kStoreCorrupt || code == ErrorCode::kIo;
+  if (unreadable) {
+    // A bad block under one file must not end updates for ever: it is fetched again and written to
+    // another place.
+    Log(LogLevel::kWarning, Format("event=stored-metadata-unreadable file={} code={}",
+                                   EncodeFileName(name), CodeName(code)));
+    return std::nullopt;
+  }
   return FailIn(Format("loading the stored {}", name), std::move(bytes).error());
 }
 

@@ -28,8 +28,8 @@ class MetadataFiles {
  public:
   explicit MetadataFiles(MetadataStore& store) : store_(&store) {}
 
-  // A stored file that cannot be read back (torn, too large) counts as absent: it can be had again.
-  // ERRORS: E05xx when the storage itself fails.
+  // A stored file that cannot be read back (torn, too large, on a bad block) counts as absent: it
+  // can be had again. ERRORS: others of E05xx.
   Result<std::optional<Bytes>> Stored(std::string_view name) const;
 
   // Fetches `file` of `role`. `signed_length` is what a trusted file says of it.

@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/file.h"
@@ -18,9 +19,13 @@ bool IsLink(const std::string& path) {
 
 }  // namespace
 
-DirectoryMetadataStore::DirectoryMetadataStore(std::string directory, std::uint64_t max_bytes)
-    : directory_(std::move(directory)), max_bytes_(max_bytes) {}
+DirectoryMetadataStore::DirectoryMetadataStore(std::string directory,
+                                               const manifest::MetadataLimits& limits)
+    : directory_(std::move(directory)),
+      max_bytes_(std::max({limits.root_bytes, limits.timestamp_bytes, limits.snapshot_bytes,
+                           limits.targets_bytes})) {}
 
+//= docs/manifest-format.md#M-29
 // A link would lead a write or a read out of the folder. The folder belongs to the agent alone, so
 // nobody else can put one there between this check and the use.
 Result<std::string> DirectoryMetadataStore::PathOf(std::string_view name) const {

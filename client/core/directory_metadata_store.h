@@ -5,6 +5,7 @@
 // any crash a file is the old or the new one. Leftovers of a cut write never end in ".json" and are
 // not looked at.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,9 +18,10 @@ namespace pawl::client {
 
 class DirectoryMetadataStore : public manifest::MetadataStore {
  public:
-  // `directory` must exist when a method is called; it belongs to the agent alone. `max_bytes` caps
-  // what is read back.
-  explicit DirectoryMetadataStore(std::string directory, std::uint64_t max_bytes = 4U << 20);
+  // `directory` must exist when a method is called; it belongs to the agent alone. What may be
+  // fetched can be read back: a stored file that counts as absent is no floor against rollback.
+  explicit DirectoryMetadataStore(std::string directory,
+                                  const manifest::MetadataLimits& limits = {});
 
   // ERRORS of all three: kPathUnsafe when the directory or the entry is a symbolic link, kIo,
   // kNoSpace, kPermission. Load: kMetadataTooLarge.
@@ -30,7 +32,7 @@ class DirectoryMetadataStore : public manifest::MetadataStore {
  private:
   Result<std::string> PathOf(std::string_view name) const;
   std::string directory_;
-  std::uint64_t max_bytes_;
+  std::uint64_t max_bytes_;  // the largest of the caps
 };
 
 }  // namespace pawl::client

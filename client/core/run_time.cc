@@ -26,4 +26,7 @@ Result<UtcTime> EffectiveRunTime(const AgentState& state, UtcTime system, UtcTim
   return manifest::ComputeEffectiveTime(system, built, floor, keyset).now;
 }
 
+//= docs/manifest-format.md#M-35
+UtcTime CertificateTime(UtcTime system, UtcTime built, UtcTime effective) { return system >= built ? system : effective; }
+
 }  // namespace pawl::client

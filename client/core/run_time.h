@@ -16,4 +16,10 @@ namespace pawl::client {
 Result<UtcTime> EffectiveRunTime(const AgentState& state, UtcTime system, UtcTime built, manifest::MetadataStore& metadata,
                                  ByteView embedded_root);
 
+// When TLS certificates must be valid: at the system clock when that is plausible, not before the build time of the running image; else at
+// the effective time, so that a device without a clock can speak TLS. The floor does not count against a plausible clock: a stolen timestamp
+// key could put it behind every certificate's end, and the root that recovers from that must still get through. Trust does not rest on TLS
+// (docs/adr/0008-time-of-tls.md).
+UtcTime CertificateTime(UtcTime system, UtcTime built, UtcTime effective);
+
 }  // namespace pawl::client

@@ -252,6 +252,7 @@ struct CurlHttp::Impl {
 };
 
 // What is the same for every request of this object.
+//= docs/manifest-format.md#M-38
 bool CurlHttp::Impl::Configure() {
   handle.reset(curl_easy_init());
   headers.reset(curl_slist_append(nullptr, "Accept-Encoding: identity"));

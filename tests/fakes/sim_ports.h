@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/signature.h"
@@ -111,9 +112,10 @@ class SimHealth : public client::Health {
 
 class SimClock : public client::Clock {
  public:
-  UtcTime SystemTime() override { return now; }
+  UtcTime SystemTime() override { return std::exchange(now, now.PlusSeconds(seconds_per_look)); }
   Result<std::string> BootId() override { return "boot-" + std::to_string(boots); }
   UtcTime now{1'790'000'000};
+  std::int64_t seconds_per_look = 0;  // it goes on by so much whenever somebody looks
   std::uint64_t boots = 1;
 };
 

@@ -221,10 +221,11 @@ std::unique_ptr<SimDevice::Process> SimDevice::NewProcess() {
   settings.embedded_root = world_.repository.embedded_root;
   const bool powered = !world_.cuts.dead();
   const auto state = client::DecodeAgentState(store.document());
-  settings.now = powered ? Must(client::EffectiveRunTime(Must(state), world_.clock.now, settings.running.built, metadata, settings.embedded_root))
+  settings.now = powered ? Must(client::EffectiveRunTime(Must(state), world_.clock.SystemTime(), settings.running.built, metadata, settings.embedded_root))
                          : world_.clock.now;
   settings.install = {std::string(kBase), kChunkBytes, 16U << 20U};
   settings.confirm_requires_refresh = confirm_requires_refresh;
+  settings.limits = limits;
   process->fetcher = std::make_unique<client::HttpFetcher>(world_.http, std::string(kBase));
   process->broker = std::make_unique<client::LocalBroker>(boot, slots, metadata, settings.embedded_root, std::string(kProduct), settings.now,
                                                           settings.limits);

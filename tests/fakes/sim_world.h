@@ -95,6 +95,7 @@ class SimDevice {
   std::string id;
   std::vector<std::string> groups{"lab"};
   bool confirm_requires_refresh = true;
+  manifest::MetadataLimits limits;
 
  private:
   struct Process;

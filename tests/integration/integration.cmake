@@ -4,6 +4,12 @@ add_library(pawl_fakes STATIC
 target_link_libraries(pawl_fakes PUBLIC pawl::build_flags pawl::client_core pawl::delta_generate sim_tuf_repository)
 
 pawl_test(update_flow_test LABEL integration SOURCES integration/update_flow_test.cc USES pawl_fakes)
+pawl_test(tuf_time_flow_test LABEL integration SOURCES integration/tuf_time_flow_test.cc USES pawl_fakes)
+
+# Metadata over real HTTP and TLS, kept in real files.
+pawl_test(tuf_transport_test LABEL integration
+  SOURCES integration/tuf_transport_test.cc unit/platform/loopback_server.cc ${PROJECT_SOURCE_DIR}/client/config.cc
+  USES sim_tuf_repository pawl::client_platform pawl::client_core Threads::Threads OpenSSL::SSL)
 
 pawl_script_test(device_story LABEL integration TIMEOUT 900
   COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/integration/device_story_test.py ${PROJECT_BINARY_DIR})

@@ -27,6 +27,9 @@ target_link_libraries(pawl-tuf PRIVATE pawl::build_flags pawl::client_platform p
 pawl_script_test(pawl_tuf_replay LABEL vectors TIMEOUT 600
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/conformance/replay_recorded.py
           $<TARGET_FILE:pawl-tuf> ${PROJECT_SOURCE_DIR}/../shared/vectors)
+pawl_script_test(pawl_tuf_hostile_folder LABEL vectors
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/conformance/hostile_folder_test.py
+          $<TARGET_FILE:pawl-tuf> ${PROJECT_SOURCE_DIR}/../shared/vectors)
 
 pawl_test(manifest_documents_test LABEL unit
   SOURCES unit/manifest/order_test.cc unit/manifest/release_test.cc unit/manifest/rollout_test.cc

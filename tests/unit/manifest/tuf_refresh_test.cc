@@ -174,11 +174,27 @@ TEST(RefreshTest, TornStoredFilesCountAsAbsent) {
   }
 }
 
-TEST(RefreshTest, FailingStorageIsReported) {
+// One bad block must not end updates for ever: the file is fetched again and written anew.
+TEST(RefreshTest, StoredFileOnABadBlockCountsAsAbsent) {
+  SimTufRepository repository;
+  repository.PublishRoot();
+  TufDevice device(repository);
+  ASSERT_TRUE(Succeeds(device.Refresh()));
+  const auto whole = device.store.files;
+  for (const auto& [name, bytes] : whole) {
+    device.store.load_failures = {{name, ErrorCode::kIo}};
+    EXPECT_TRUE(Succeeds(device.Refresh())) << name;
+    device.store.load_failures.clear();
+    EXPECT_EQ(device.store.files, whole) << name;
+  }
+}
+
+// A wrong owner or a link in the folder is somebody's doing, and said.
+TEST(RefreshTest, StorageThatIsSetUpWronglyIsReported) {
   SimTufRepository repository;
   TufDevice device(repository);
-  device.store.load_failures["timestamp"] = ErrorCode::kIo;
-  EXPECT_TRUE(FailsWith(device.Refresh(), ErrorCode::kIo));
+  device.store.load_failures["timestamp"] = ErrorCode::kPermission;
+  EXPECT_TRUE(FailsWith(device.Refresh(), ErrorCode::kPermission));
   device.store.load_failures["timestamp"] = ErrorCode::kPathUnsafe;
   EXPECT_TRUE(FailsWith(device.Refresh(), ErrorCode::kPathUnsafe));
 }

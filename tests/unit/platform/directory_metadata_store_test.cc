@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/unit/platform/temp_dir.h"
@@ -48,7 +49,7 @@ TEST(DirectoryMetadataStoreTest, LeftoversOfACutWriteAreNotMetadata) {
   EXPECT_FALSE(store.Load("root")->has_value());
 }
 
-TEST(DirectoryMetadataStoreTest, SymbolicLinksAreRefused) {
+TEST(DirectoryMetadataStoreTest, CVE_2026_6968_SymbolicLinksAreRefused) {
   TempDir dir;
   dir.Put("target", "secret");
   ASSERT_EQ(symlink("target", dir.Of("root.json").c_str()), 0);
@@ -63,9 +64,46 @@ TEST(DirectoryMetadataStoreTest, SymbolicLinksAreRefused) {
 
 TEST(DirectoryMetadataStoreTest, LargerFilesThanTheCapAreRefused) {
   TempDir dir;
-  dir.Put("root.json", std::string(101, 'x'));
-  DirectoryMetadataStore store(dir.path(), 100);
+  const manifest::MetadataLimits limits;
+  dir.Put("root.json", std::string(limits.targets_bytes + 1, 'x'));
+  DirectoryMetadataStore store(dir.path());
   EXPECT_EQ(store.Load("root").error().code(), ErrorCode::kMetadataTooLarge);
+}
+
+// docs/manifest-format.md, M-29. A file that may be fetched and cannot be read back would be no
+// floor against rollback.
+TEST(DirectoryMetadataStoreTest, WhateverMayBeFetchedCanBeReadBack) {
+  TempDir dir;
+  manifest::MetadataLimits limits;
+  limits.snapshot_bytes = 6U << 20U;
+  DirectoryMetadataStore store(dir.path(), limits);
+  const Bytes large(6U << 20U, ' ');
+  ASSERT_TRUE(store.Save("snapshot", large));
+  EXPECT_EQ(**store.Load("snapshot"), large);
+}
+
+// Another name of a file outside: replaced, never written through.
+TEST(DirectoryMetadataStoreTest, HardLinksAreReplacedNotWrittenThrough) {
+  TempDir dir;
+  dir.Put("outside", "precious");
+  ASSERT_EQ(link(dir.Of("outside").c_str(), dir.Of("timestamp.json").c_str()), 0);
+  DirectoryMetadataStore store(dir.path());
+  ASSERT_TRUE(store.Save("timestamp", B("{}")));
+  EXPECT_EQ(dir.Get("outside"), "precious");
+  EXPECT_EQ(dir.Get("timestamp.json"), "{}");
+}
+
+// A pipe would make a reader wait for ever; a folder cannot be replaced by a file.
+TEST(DirectoryMetadataStoreTest, WhatIsNoFileIsNotReadAndEndsNothing) {
+  TempDir dir;
+  ASSERT_EQ(mkfifo(dir.Of("timestamp.json").c_str(), 0600), 0);
+  ASSERT_EQ(mkdir(dir.Of("snapshot.json").c_str(), 0700), 0);
+  DirectoryMetadataStore store(dir.path());
+  EXPECT_FALSE(store.Load("timestamp"));
+  EXPECT_FALSE(store.Load("snapshot"));
+  ASSERT_TRUE(store.Save("timestamp", B("{}")));
+  EXPECT_EQ(**store.Load("timestamp"), B("{}"));
+  EXPECT_FALSE(store.Save("snapshot", B("{}")));
 }
 
 TEST(DirectoryMetadataStoreTest, MissingFolderIsAnErrorOnSaveAndAbsentOnLoad) {
