@@ -34,7 +34,10 @@ pawl_fuzzer(delta_frame_fuzzer SOURCES fuzz/delta_frame_fuzzer.cc USES pawl::del
 set(metadata_corpus ${CMAKE_CURRENT_BINARY_DIR}/metadata_corpus)
 add_executable(metadata_seeds fuzz/metadata_seeds.cc)
 target_link_libraries(metadata_seeds PRIVATE pawl::build_flags sim_tuf_repository)
-add_test(NAME metadata_seeds COMMAND metadata_seeds ${metadata_corpus})
+set(tuf_text_corpus ${CMAKE_CURRENT_BINARY_DIR}/tuf_text_corpus)
+add_test(NAME metadata_seeds COMMAND metadata_seeds ${metadata_corpus} ${tuf_text_corpus})
 set_tests_properties(metadata_seeds PROPERTIES LABELS fuzz-replay FIXTURES_SETUP metadata_seeds)
 pawl_fuzzer(metadata_fuzzer SOURCES fuzz/metadata_fuzzer.cc USES pawl::manifest pawl::base
   CORPUS ${metadata_corpus} FIXTURE metadata_seeds)
+pawl_fuzzer(tuf_text_fuzzer SOURCES fuzz/tuf_text_fuzzer.cc USES pawl::manifest pawl::base
+  CORPUS ${tuf_text_corpus} FIXTURE metadata_seeds)
