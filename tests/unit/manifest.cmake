@@ -11,6 +11,7 @@ pawl_test(tuf_vectors_test LABEL vectors
 
 pawl_test(tuf_test LABEL unit
   SOURCES
+    unit/manifest/tuf_advisories_test.cc
     unit/manifest/tuf_delegation_test.cc
     unit/manifest/tuf_limits_test.cc
     unit/manifest/tuf_metadata_test.cc
@@ -18,6 +19,7 @@ pawl_test(tuf_test LABEL unit
     unit/manifest/tuf_path_pattern_test.cc
     unit/manifest/tuf_refresh_test.cc
     unit/manifest/tuf_time_floor_test.cc
+    unit/manifest/tuf_uptane_cases_test.cc
     unit/manifest/tuf_workflow_test.cc
   USES sim_tuf_repository pawl::manifest pawl::base)
 
