@@ -42,6 +42,18 @@ TEST(DirectoryMetadataStoreTest, RoleNamesCannotLeaveTheFolder) {
               PathExists(dir.Of("%2E.%2Fescape.json")));
 }
 
+// docs/manifest-format.md, M-12: the longest name that may be delegated, in a file and its
+// temporary one.
+TEST(DirectoryMetadataStoreTest, LongestRoleNameFitsAFile) {
+  TempDir dir;
+  DirectoryMetadataStore store(dir.path());
+  std::string name(8, 'n');
+  for (int i = 0; i < 32; ++i) name += "\xc3\xb6";  // six bytes each when encoded
+  ASSERT_EQ(EncodeFileName(name).size(), 200U);
+  ASSERT_TRUE(store.Save(name, B("{}")));
+  EXPECT_EQ(**store.Load(name), B("{}"));
+}
+
 TEST(DirectoryMetadataStoreTest, LeftoversOfACutWriteAreNotMetadata) {
   TempDir dir;
   dir.Put("root.json.0011223344556677.tmp", "torn");
