@@ -147,7 +147,7 @@ Result<PublicKey> PublicKey::FromTuf(std::string_view keytype, std::string_view 
 }
 
 bool PublicKey::Verify(ByteView message, ByteView signature) const {
-  const ByteView material = ByteView(identity_).subspan(1);
+  const ByteView material = ByteView(*identity_).subspan(1);
   if (scheme_ == SignatureScheme::kEd25519) {
     return signature.size() == kEd25519SignatureBytes &&
            crypto_sign_verify_detached(signature.data(), message.data(), message.size(), material.data()) == 0;

@@ -40,13 +40,16 @@ class PublicKey {
 
   // The decoded key material with its scheme: equal for the same key in any spelling. Thresholds count distinct identities,
   // never key ids (GHSA-3633-5h82-39pq).
-  const Bytes& identity() const { return identity_; }
+  const Bytes& identity() const { return *identity_; }
   SignatureScheme scheme() const { return scheme_; }
 
  private:
-  PublicKey(SignatureScheme scheme, Bytes identity) : scheme_(scheme), identity_(std::move(identity)) {}
+  PublicKey(SignatureScheme scheme, Bytes identity)
+      : scheme_(scheme), identity_(std::make_shared<const Bytes>(std::move(identity))) {}
   SignatureScheme scheme_;
-  Bytes identity_;  // one scheme byte, then raw Ed25519 key or DER SubjectPublicKeyInfo
+  // One scheme byte, then raw Ed25519 key or DER SubjectPublicKeyInfo. Shared by copies: a few bytes of metadata name a
+  // key of up to 2 KiB again and again.
+  std::shared_ptr<const Bytes> identity_;
 };
 
 // The PEM SubjectPublicKeyInfo of a P-256 key, as `openssl pkey -pubout` prints it. `point` is uncompressed.

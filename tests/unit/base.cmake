@@ -6,6 +6,7 @@ pawl_test(base_test LABEL unit
     unit/base/error_test.cc
     unit/base/file_test.cc
     unit/base/hash_test.cc
+    unit/base/json_document_test.cc
     unit/base/json_test.cc
     unit/base/progress_test.cc
     unit/base/secret_test.cc
