@@ -48,7 +48,7 @@ class PublicKey {
       : scheme_(scheme), identity_(std::make_shared<const Bytes>(std::move(identity))) {}
   SignatureScheme scheme_;
   // One scheme byte, then raw Ed25519 key or DER SubjectPublicKeyInfo. Shared by copies: a few bytes of metadata name a
-  // key of up to 2 KiB again and again.
+  // key of half a kibibyte again and again.
   std::shared_ptr<const Bytes> identity_;
 };
 

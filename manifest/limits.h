@@ -16,14 +16,15 @@ namespace pawl::manifest {
 inline constexpr std::size_t kMaxSignatures = 64;
 // Keys in one "keys" map and key ids of one role. More cannot sign anyway.
 inline constexpr std::size_t kMaxKeys = 256;
-// Key ids of all delegations of one file together. A few bytes of it name a key of half a kibibyte,
-// which every delegation holds: without this bound 512 KiB become hundreds of MiB, before any
-// signature.
+// Key ids of all delegations of one file together. A few bytes name a key again: without this bound
+// 512 KiB become many MiB, before any signature.
 inline constexpr std::size_t kMaxKeyReferences = 8192;
-// Parsed targets roles that a run holds at most, as a multiple of the cap of one file
-// (MetadataLimits::targets_bytes): 8 MiB by default. A delegated signer decides how many roles a
+// What the roles of one search may take in memory, as a multiple of the cap of one file
+// (MetadataLimits::targets_bytes): 1 MiB by default. A delegated signer decides how many roles a
 // search must visit and what they hold.
-inline constexpr std::uint64_t kHeldPerTargetsByte = 16;
+inline constexpr std::uint64_t kHeldPerTargetsByte = 2;
+// The same when a whole role is listed, which signers do and devices do not.
+inline constexpr std::uint64_t kListedPerTargetsByte = 64;
 // Entries of "roles" in one "delegations".
 inline constexpr std::size_t kMaxDelegations = 1024;
 // Patterns or hash prefixes of one delegation.
@@ -33,6 +34,9 @@ inline constexpr std::size_t kMaxPatterns = 1024;
 inline constexpr std::size_t kMaxEncodedRoleNameBytes = 200;
 // A target path.
 inline constexpr std::size_t kMaxTargetPathBytes = 1024;
+// `custom` of a target in canonical form; a larger one counts as absent. A release's has at most
+// 300.
+inline constexpr std::size_t kMaxCustomBytes = 4096;
 // TAP 15 names at most 2^32 bins.
 inline constexpr std::int64_t kMaxBinBits = 32;
 // `expires` − `x-issued` of a timestamp: bounds how far a stolen timestamp key can move the time

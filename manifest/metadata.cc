@@ -30,11 +30,11 @@ bool IsDigits(std::string_view text) {
 
 // "1.0" and "1.0.31" are both in use; only the first number says whether we understand the rest.
 //= docs/manifest-format.md#M-05
-Status CheckSpecVersion(const JsonObject& signed_part) {
-  PAWL_ASSIGN_OR_RETURN(const std::string text, signed_part.String("spec_version"));
+Status CheckSpecVersion(const ObjectView& signed_part) {
+  PAWL_ASSIGN_OR_RETURN(const std::string_view text, signed_part.String("spec_version"));
   const std::size_t dot = text.find('.');
-  const std::string_view major = std::string_view(text).substr(0, dot);
-  if (!IsDigits(major) || dot == std::string::npos || !IsDigits(text.substr(dot + 1, 1))) {
+  const std::string_view major = text.substr(0, dot);
+  if (!IsDigits(major) || dot == text.npos || !IsDigits(text.substr(dot + 1, 1))) {
     return std::unexpected(signed_part.Malformed("spec_version", "a version such as \"1.0\""));
   }
   if (major == "1") return {};
@@ -43,35 +43,35 @@ Status CheckSpecVersion(const JsonObject& signed_part) {
 }
 
 //= docs/manifest-format.md#M-06
-Result<UtcTime> ReadTime(const JsonObject& owner, std::string_view name) {
-  PAWL_ASSIGN_OR_RETURN(const std::string text, owner.String(name));
+Result<UtcTime> ReadTime(const ObjectView& owner, std::string_view name) {
+  PAWL_ASSIGN_OR_RETURN(const std::string_view text, owner.String(name));
   auto time = ParseUtcTime(text);
   if (time) return *time;
   return Fail(kMalformed, Format("{}: expected \"{}\" as 2026-11-24T01:02:03Z, found \"{}\"",
                                  owner.where(), name, text.substr(0, 40)));
 }
 
-Result<Root> ReadRoot(const JsonObject& signed_part) {
+Result<Root> ReadRoot(const ObjectView& signed_part) {
   Root root;
   if (signed_part.Has("consistent_snapshot")) {
     PAWL_ASSIGN_OR_RETURN(root.consistent_snapshot, signed_part.Boolean("consistent_snapshot"));
   }
   PAWL_ASSIGN_OR_RETURN(const KeyMap keys, ReadKeys(signed_part));
-  PAWL_ASSIGN_OR_RETURN(const JsonObject roles, signed_part.Object("roles"));
+  PAWL_ASSIGN_OR_RETURN(const ObjectView roles, signed_part.Object("roles"));
   const std::array<std::pair<std::string_view, Signers*>, 4> wanted = {
       {{kRootRole, &root.root},
        {kTimestampRole, &root.timestamp},
        {kSnapshotRole, &root.snapshot},
        {kTargetsRole, &root.targets}}};
   for (const auto& [name, signers] : wanted) {
-    PAWL_ASSIGN_OR_RETURN(const JsonObject role, roles.Object(name));
+    PAWL_ASSIGN_OR_RETURN(const ObjectView role, roles.Object(name));
     PAWL_ASSIGN_OR_RETURN(*signers, ReadSigners(role, keys));
   }
   return root;
 }
 
 //= docs/manifest-format.md#M-30
-Status CheckIssued(const JsonObject& signed_part, UtcTime issued, UtcTime expires) {
+Status CheckIssued(const ObjectView& signed_part, UtcTime issued, UtcTime expires) {
   if (issued <= expires && expires.seconds - issued.seconds <= kMaxTimestampLifeSeconds) return {};
   return Fail(ErrorCode::kIssuedTimeInvalid,
               Format("{}: expected \"x-issued\" at most {} before \"expires\" {}, found {}",
@@ -79,10 +79,10 @@ Status CheckIssued(const JsonObject& signed_part, UtcTime issued, UtcTime expire
                      FormatUtcTime(expires), FormatUtcTime(issued)));
 }
 
-Result<Timestamp> ReadTimestamp(const JsonObject& signed_part, UtcTime expires) {
+Result<Timestamp> ReadTimestamp(const ObjectView& signed_part, UtcTime expires) {
   Timestamp timestamp;
-  PAWL_ASSIGN_OR_RETURN(const JsonObject meta, signed_part.Object("meta"));
-  PAWL_ASSIGN_OR_RETURN(const JsonObject entry, meta.Object("snapshot.json"));
+  PAWL_ASSIGN_OR_RETURN(const ObjectView meta, signed_part.Object("meta"));
+  PAWL_ASSIGN_OR_RETURN(const ObjectView entry, meta.Object("snapshot.json"));
   PAWL_ASSIGN_OR_RETURN(timestamp.snapshot, ReadFileMeta(entry));
   if (signed_part.Has("x-issued")) {
     PAWL_ASSIGN_OR_RETURN(const UtcTime issued, ReadTime(signed_part, "x-issued"));
@@ -92,43 +92,40 @@ Result<Timestamp> ReadTimestamp(const JsonObject& signed_part, UtcTime expires) 
   return timestamp;
 }
 
-Result<Snapshot> ReadSnapshot(const JsonObject& signed_part) {
+Result<Snapshot> ReadSnapshot(const ObjectView& signed_part) {
   Snapshot snapshot;
-  PAWL_ASSIGN_OR_RETURN(const JsonObject meta, signed_part.Object("meta"));
-  for (const auto& [name, value] : meta.json().items()) {
-    PAWL_ASSIGN_OR_RETURN(
-        const JsonObject entry,
-        JsonObject::From(value, Format("{}: {}", meta.where(), name.substr(0, 80)), kMalformed));
+  PAWL_ASSIGN_OR_RETURN(const ObjectView meta, signed_part.Object("meta"));
+  for (const auto& [name, value] : meta.view().members()) {
+    PAWL_ASSIGN_OR_RETURN(const ObjectView entry, meta.Child(value, name));
     PAWL_ASSIGN_OR_RETURN(FileMeta file, ReadFileMeta(entry));
     snapshot.meta.emplace_hint(snapshot.meta.end(), name, std::move(file));
   }
   return snapshot;
 }
 
-Result<Targets> ReadTargets(const JsonObject& signed_part) {
+Result<Targets> ReadTargets(const ObjectView& signed_part, std::optional<std::string_view> wanted) {
   Targets targets;
-  PAWL_ASSIGN_OR_RETURN(const JsonObject files, signed_part.Object("targets"));
-  for (const auto& [path, value] : files.json().items()) {
+  PAWL_ASSIGN_OR_RETURN(const ObjectView files, signed_part.Object("targets"));
+  for (const auto& [path, value] : files.view().members()) {
     if (path.empty() || path.size() > kMaxTargetPathBytes) {
       return Fail(kMalformed, Format("{}: expected target paths of 1 to {} bytes, found {}",
                                      files.where(), kMaxTargetPathBytes, path.size()));
     }
-    PAWL_ASSIGN_OR_RETURN(
-        const JsonObject entry,
-        JsonObject::From(value, Format("{}: {}", files.where(), path), kMalformed));
-    PAWL_ASSIGN_OR_RETURN(TargetFile file, ReadTargetFile(entry));
-    targets.targets.emplace_hint(targets.targets.end(), path, std::move(file));
+    PAWL_ASSIGN_OR_RETURN(const ObjectView entry, files.Child(value, path));
+    const bool keep = !wanted || *wanted == path;
+    PAWL_ASSIGN_OR_RETURN(TargetFile file, ReadTargetFile(entry, keep));
+    if (keep) targets.targets.emplace_hint(targets.targets.end(), path, std::move(file));
   }
   if (signed_part.Has("delegations")) {
-    PAWL_ASSIGN_OR_RETURN(const JsonObject delegations, signed_part.Object("delegations"));
-    PAWL_ASSIGN_OR_RETURN(targets.delegations, ReadDelegations(delegations));
+    PAWL_ASSIGN_OR_RETURN(const ObjectView delegations, signed_part.Object("delegations"));
+    PAWL_ASSIGN_OR_RETURN(targets.delegations, ReadDelegations(delegations, wanted));
   }
   return targets;
 }
 
 //= docs/manifest-format.md#M-04
-Result<RoleType> ReadType(const JsonObject& signed_part) {
-  PAWL_ASSIGN_OR_RETURN(const std::string name, signed_part.String("_type"));
+Result<RoleType> ReadType(const ObjectView& signed_part) {
+  PAWL_ASSIGN_OR_RETURN(const std::string_view name, signed_part.String("_type"));
   const auto type = TypeOf(name);
   if (type) return *type;
   return Fail(ErrorCode::kRoleTypeMismatch,
@@ -136,7 +133,7 @@ Result<RoleType> ReadType(const JsonObject& signed_part) {
                      name.substr(0, 40)));
 }
 
-Result<Metadata> ReadSigned(const JsonObject& signed_part) {
+Result<Metadata> ReadSigned(const ObjectView& signed_part, std::optional<std::string_view> path) {
   PAWL_ASSIGN_OR_RETURN(const RoleType type, ReadType(signed_part));
   PAWL_TRY(CheckSpecVersion(signed_part));
   Metadata metadata;
@@ -156,7 +153,7 @@ Result<Metadata> ReadSigned(const JsonObject& signed_part) {
       break;
     }
     case RoleType::kTargets: {
-      PAWL_ASSIGN_OR_RETURN(metadata.body, ReadTargets(signed_part));
+      PAWL_ASSIGN_OR_RETURN(metadata.body, ReadTargets(signed_part, path));
       break;
     }
   }
@@ -164,29 +161,27 @@ Result<Metadata> ReadSigned(const JsonObject& signed_part) {
 }
 
 //= docs/manifest-format.md#M-03
-Result<std::vector<RoleSignature>> ReadSignatures(const JsonObject& envelope) {
-  PAWL_ASSIGN_OR_RETURN(const Json* list, envelope.Array("signatures", SIZE_MAX));
-  if (list->size() > kMaxSignatures) {
+Result<std::vector<RoleSignature>> ReadSignatures(const ObjectView& envelope) {
+  PAWL_ASSIGN_OR_RETURN(const JsonView list, envelope.Array("signatures"));
+  if (list.size() > kMaxSignatures) {
     return Fail(ErrorCode::kTooManyItems, Format("{}: expected at most {} signatures, found {}",
-                                                 envelope.where(), kMaxSignatures, list->size()));
+                                                 envelope.where(), kMaxSignatures, list.size()));
   }
   std::vector<RoleSignature> signatures;
   std::set<std::string, std::less<>> seen;
-  for (const Json& item : *list) {
-    PAWL_ASSIGN_OR_RETURN(
-        const JsonObject entry,
-        JsonObject::From(item, Format("{}: signatures[{}]", envelope.where(), signatures.size()),
-                         kMalformed));
-    PAWL_ASSIGN_OR_RETURN(std::string keyid, entry.String("keyid"));
-    PAWL_ASSIGN_OR_RETURN(const std::string sig, entry.String("sig"));
-    if (!seen.insert(keyid).second) {
+  for (const auto& [unnamed, item] : list.items()) {
+    PAWL_ASSIGN_OR_RETURN(const ObjectView entry,
+                          envelope.Item(item, "signatures", signatures.size()));
+    PAWL_ASSIGN_OR_RETURN(const std::string_view keyid, entry.String("keyid"));
+    PAWL_ASSIGN_OR_RETURN(const std::string_view sig, entry.String("sig"));
+    if (!seen.emplace(keyid).second) {
       return Fail(ErrorCode::kDuplicateSignature,
                   Format("{}: expected one signature a key, found two by {}", envelope.where(),
                          keyid.substr(0, 80)));
     }
     // An empty or otherwise unreadable signature is one that does not count, not a broken file:
     // signing events leave stand-ins of absent signers behind (sigstore's roots 12 to 14).
-    signatures.push_back({std::move(keyid), HexDecode(sig).value_or(Bytes{})});
+    signatures.push_back({std::string(keyid), HexDecode(sig).value_or(Bytes{})});
   }
   return signatures;
 }
@@ -217,19 +212,20 @@ bool IsDelegatableName(std::string_view name) {
 }
 
 //= docs/manifest-format.md#M-01
-Result<SignedMetadata> ParseMetadata(std::string_view role, ByteView bytes) {
-  auto document = ParseJson(bytes);
+Result<SignedMetadata> ParseMetadata(std::string_view role, ByteView bytes,
+                                     std::optional<std::string_view> path) {
+  auto document = JsonDocument::Parse(bytes);
   if (!document) {
     return Fail(kMalformed, Format("{}: {}", role, document.error().Message()));
   }
-  PAWL_ASSIGN_OR_RETURN(const JsonObject envelope,
-                        JsonObject::From(*document, std::string(role), kMalformed));
+  PAWL_ASSIGN_OR_RETURN(const ObjectView envelope,
+                        ObjectView::From(document->root(), role, kMalformed));
   SignedMetadata file;
   PAWL_ASSIGN_OR_RETURN(file.signatures, ReadSignatures(envelope));
-  PAWL_ASSIGN_OR_RETURN(const JsonObject signed_part, envelope.Object("signed"));
-  PAWL_ASSIGN_OR_RETURN(file.metadata, ReadSigned(signed_part));
+  PAWL_ASSIGN_OR_RETURN(const ObjectView signed_part, envelope.Object("signed"));
+  PAWL_ASSIGN_OR_RETURN(file.metadata, ReadSigned(signed_part, path));
   //= docs/manifest-format.md#M-02
-  file.signed_bytes = CanonicalJson(signed_part.json());
+  file.signed_bytes = CanonicalJson(signed_part.view());
   return file;
 }
 

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -56,13 +57,14 @@ struct FileHashes {
 struct FileMeta {
   std::uint64_t version = 0;
   std::optional<std::uint64_t> length;  // bytes
-  std::optional<FileHashes> hashes;
+  std::shared_ptr<const FileHashes>
+      hashes;  // null: none; apart, since a snapshot may have thousands
 };
 
 struct TargetFile {
   std::uint64_t length = 0;  // bytes
   FileHashes hashes;
-  Json custom;  // null when absent
+  Json custom;  // null when absent or above kMaxCustomBytes (limits.h)
 };
 
 struct Delegation {
@@ -134,10 +136,13 @@ struct SignedMetadata {
 };
 
 // Parses one file of any type. `role` names it in errors. Refuses before any cryptography whatever
-// docs/manifest-format.md M-01 … M-12 refuse.
-// ERRORS: kMetadataMalformed, kRoleTypeMismatch (unknown "_type"), kSpecVersion, kTooManyItems,
-// kDuplicateSignature, kIssuedTimeInvalid.
-Result<SignedMetadata> ParseMetadata(std::string_view role, ByteView bytes);
+// docs/manifest-format.md M-01 … M-12 refuse. With a `path`, a targets file is checked as without,
+// and of its entries only the one of that path is kept, of its delegations those that cover it,
+// with the patterns that match: a search must not hold 64 large files. ERRORS: kMetadataMalformed,
+// kRoleTypeMismatch (unknown "_type"), kSpecVersion, kTooManyItems, kDuplicateSignature,
+// kIssuedTimeInvalid.
+Result<SignedMetadata> ParseMetadata(std::string_view role, ByteView bytes,
+                                     std::optional<std::string_view> path = std::nullopt);
 
 // Checks `bytes` against every hash we know. ERRORS: kMetadataHashMismatch; kHashUnsupported when
 // none is known. `what` names the file in errors.

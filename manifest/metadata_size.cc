@@ -38,7 +38,7 @@ std::size_t OfJson(const Json& value) {
 std::size_t OfSigners(const Signers& signers) {
   std::size_t held = sizeof(Signers);
   for (const auto& [keyid, key] : signers.keys) {
-    held += kNode + OfText(keyid) + sizeof(PublicKey) + key.identity().size();
+    held += kNode + OfText(keyid) + sizeof(PublicKey);  // copies share the key itself
   }
   return held;
 }
@@ -67,7 +67,9 @@ std::size_t HeldBytes(const Metadata& metadata) {
     }
   }
   if (const Snapshot* snapshot = metadata.snapshot()) {
-    for (const auto& [name, meta] : snapshot->meta) held += kNode + OfText(name) + sizeof(FileMeta);
+    for (const auto& [name, meta] : snapshot->meta) {
+      held += kNode + OfText(name) + sizeof(FileMeta) + (meta.hashes ? sizeof(FileHashes) : 0);
+    }
   }
   if (const Targets* targets = metadata.targets()) held += OfTargets(*targets);
   return held;

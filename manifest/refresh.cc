@@ -130,9 +130,10 @@ Result<Bytes> TufClient::Impl::StoredFile(std::string_view name) const {
 
 // The top-level targets, and the summary.
 Result<RefreshResult> TufClient::Impl::Finish(Fetcher* fetcher) {
-  PAWL_TRY(RoleSearch(trusted, files, limits, fetcher).Load(kTargetsRole, trusted.root().targets));
+  PAWL_ASSIGN_OR_RETURN(const Metadata* targets,
+                        RoleSearch(trusted, files, limits, fetcher)
+                            .Load(kTargetsRole, trusted.root().targets, RoleSearch::kNoEntries));
   const Metadata& timestamp = *trusted.timestamp();
-  const Metadata* targets = trusted.FindRole(kTargetsRole, trusted.root().targets);
   RefreshResult result;
   result.root_version = trusted.root_version();
   result.timestamp_version = timestamp.version;

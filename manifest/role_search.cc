@@ -13,15 +13,17 @@
 
 namespace pawl::manifest {
 
-Result<const Targets*> RoleSearch::Load(std::string_view role, const Signers& signers) {
-  if (const Metadata* known = trusted_.FindRole(role, signers)) return known->targets();
+Result<const Metadata*> RoleSearch::Load(std::string_view role, const Signers& signers,
+                                         std::string_view path) {
+  if (const Metadata* known = trusted_.FindRole(role, signers, path)) return known;
   PAWL_ASSIGN_OR_RETURN(const FileMeta entry, trusted_.RoleEntry(role));
-  PAWL_ASSIGN_OR_RETURN(const std::optional<Bytes> stored, files_.Stored(role));
+  PAWL_ASSIGN_OR_RETURN(std::optional<Bytes> stored, files_.Stored(role));
   if (stored) {
-    auto added = trusted_.AddRole(role, signers, *stored);
-    if (added) return (*added)->targets();
+    auto added = trusted_.AddRole(role, signers, path, *stored);
+    if (added) return added;
     // Without a network the reason why the stored file is no longer good is the answer.
     if (fetcher_ == nullptr) return std::unexpected(std::move(added).error());
+    stored.reset();  // not held beside the one that is fetched
   }
   if (fetcher_ == nullptr) {
     return Fail(ErrorCode::kMetadataMissing,
@@ -32,9 +34,9 @@ Result<const Targets*> RoleSearch::Load(std::string_view role, const Signers& si
   PAWL_ASSIGN_OR_RETURN(
       const Bytes bytes,
       MetadataFiles::Fetch(*fetcher_, file, role, limits_.targets_bytes, entry.length));
-  PAWL_ASSIGN_OR_RETURN(const Metadata* added, trusted_.AddRole(role, signers, bytes));
+  PAWL_ASSIGN_OR_RETURN(const Metadata* added, trusted_.AddRole(role, signers, path, bytes));
   PAWL_TRY(files_.Keep(role, bytes));
-  return added->targets();
+  return added;
 }
 
 RoleSearch::StepPtr RoleSearch::FirstStep() const {
@@ -74,7 +76,8 @@ std::vector<RoleSearch::StepPtr> RoleSearch::StepsFor(const StepPtr& parent, con
 }
 
 //= docs/manifest-format.md#M-26
-Status RoleSearch::CheckBounds(const Step& step, std::size_t visited) const {
+Status RoleSearch::CheckBounds(const Step& step, std::size_t visited,
+                               std::uint64_t held_per_byte) const {
   if (step.depth > limits_.delegation_depth) {
     return Fail(ErrorCode::kTooManyItems,
                 Format("{}: expected at most {} delegations on the way to a role, found more",
@@ -87,21 +90,22 @@ Status RoleSearch::CheckBounds(const Step& step, std::size_t visited) const {
                        step.role, limits_.delegated_roles));
   }
   //= docs/manifest-format.md#M-34
-  if (trusted_.held_bytes() > HeldLimit()) {
+  const std::uint64_t most = limits_.targets_bytes * held_per_byte;
+  if (trusted_.held_bytes() > most) {
     return Fail(ErrorCode::kTooManyItems,
                 Format("{}: expected the roles of one search to take at most {} bytes of memory, "
                        "found more",
-                       step.role, HeldLimit()));
+                       step.role, most));
   }
   return {};
 }
 
-std::uint64_t RoleSearch::HeldLimit() const { return limits_.targets_bytes * kHeldPerTargetsByte; }
-
 // One search must not use up what another needs: the support desk's roles, say, what the releases
-// need. Letting go costs reading and verifying again, no transfer.
+// need.
 void RoleSearch::MakeRoom() {
-  if (trusted_.held_bytes() > HeldLimit() / 2) trusted_.ForgetRoles();
+  if (trusted_.held_bytes() > limits_.targets_bytes * kHeldPerTargetsByte / 2) {
+    trusted_.ForgetRoles();
+  }
 }
 
 std::vector<std::string> RoleSearch::ChainOf(const Step& step) {
@@ -134,8 +138,9 @@ Result<TrustedTarget> RoleSearch::Find(std::string_view path) {
     const StepPtr step = std::move(pending.back());
     pending.pop_back();
     if (visited.contains(step->role)) continue;  // a cycle, or a second way to the same answer
-    PAWL_TRY(CheckBounds(*step, visited.size()));
-    PAWL_ASSIGN_OR_RETURN(const Targets* targets, Load(step->role, *step->signers));
+    PAWL_TRY(CheckBounds(*step, visited.size(), kHeldPerTargetsByte));
+    PAWL_ASSIGN_OR_RETURN(const Metadata* role, Load(step->role, *step->signers, path));
+    const Targets* targets = role->targets();
     if (const auto file = targets->targets.find(path); file != targets->targets.end()) {
       return Describe(*step, path, file->second);
     }
@@ -182,14 +187,15 @@ Result<RoleSearch::StepPtr> RoleSearch::FindStepTo(std::string_view role) {
     const StepPtr step = std::move(pending.front());
     pending.pop_front();
     if (!visited.insert(step->role).second) continue;
-    PAWL_TRY(CheckBounds(*step, visited.size() - 1));
-    auto targets = Load(step->role, *step->signers);
-    if (!targets) {
-      if (!failure) failure = std::move(targets).error();
+    PAWL_TRY(CheckBounds(*step, visited.size() - 1, kListedPerTargetsByte));
+    auto loaded = Load(step->role, *step->signers, kWholeRole);
+    if (!loaded) {
+      if (!failure) failure = std::move(loaded).error();
       continue;
     }
-    if (StepPtr found = FindDelegationOf(step, **targets, role)) return found;
-    for (const Delegation& delegation : (*targets)->delegations.roles) {
+    const Targets& targets = *(*loaded)->targets();
+    if (StepPtr found = FindDelegationOf(step, targets, role)) return found;
+    for (const Delegation& delegation : targets.delegations.roles) {
       pending.push_back(StepTo(step, delegation));
     }
   }
@@ -201,9 +207,9 @@ Result<RoleSearch::StepPtr> RoleSearch::FindStepTo(std::string_view role) {
 Result<std::vector<TrustedTarget>> RoleSearch::List(std::string_view role) {
   MakeRoom();
   PAWL_ASSIGN_OR_RETURN(const StepPtr step, FindStepTo(role));
-  PAWL_ASSIGN_OR_RETURN(const Targets* targets, Load(step->role, *step->signers));
+  PAWL_ASSIGN_OR_RETURN(const Metadata* loaded, Load(step->role, *step->signers, kWholeRole));
   std::vector<TrustedTarget> listed;
-  for (const auto& [path, file] : targets->targets) {
+  for (const auto& [path, file] : loaded->targets()->targets) {
     // A role may write what it likes into its file; only what it was given counts.
     if (WholeChainCovers(*step, path)) listed.push_back(Describe(*step, path, file));
   }

@@ -26,8 +26,12 @@ class RoleSearch {
       : trusted_(trusted), files_(files), limits_(limits), fetcher_(fetcher) {}
 
   // The role as its delegator's signers vouch for it: verified before in this run, else the stored
-  // file, else fetched and kept. ERRORS: E02xx, E04xx, E05xx.
-  Result<const Targets*> Load(std::string_view role, const Signers& signers);
+  // file, else fetched and kept. Of its entries what a search for `path` needs; kWholeRole: all;
+  // kNoEntries: none. ERRORS: E02xx, E04xx, E05xx.
+  Result<const Metadata*> Load(std::string_view role, const Signers& signers,
+                               std::string_view path);
+  static constexpr std::string_view kWholeRole = "";
+  static constexpr std::string_view kNoEntries = "//";  // no client asks for such a path
 
   // As TufClient::FindTarget and ListTargets.
   Result<TrustedTarget> Find(std::string_view path);
@@ -57,9 +61,8 @@ class RoleSearch {
   static TrustedTarget Describe(const Step& step, std::string_view path, const TargetFile& file);
   static StepPtr FindDelegationOf(const StepPtr& parent, const Targets& targets,
                                   std::string_view role);
-  Status CheckBounds(const Step& step, std::size_t visited) const;
+  Status CheckBounds(const Step& step, std::size_t visited, std::uint64_t held_per_byte) const;
   Result<StepPtr> FindStepTo(std::string_view role);
-  std::uint64_t HeldLimit() const;  // bytes
   void MakeRoom();
 
   TrustedSet& trusted_;

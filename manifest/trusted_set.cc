@@ -89,13 +89,15 @@ Result<bool> TrustedSet::OfferStoredSnapshot(ByteView bytes) {
                  ExpectEntry(RoleType::kSnapshot, timestamp_->timestamp()->snapshot), now_);
   if (!current) return false;
   snapshot_ = *std::move(current);
+  snapshot_floor_.reset();  // the same again
   return true;
 }
 
 //= docs/manifest-format.md#M-17
 Status TrustedSet::CheckSnapshotRollback(const Snapshot& next) const {
-  if (!snapshot_floor_) return {};
-  for (const auto& [name, known] : snapshot_floor_->snapshot()->meta) {
+  const std::optional<Metadata>& floor = snapshot_ ? snapshot_ : snapshot_floor_;
+  if (!floor) return {};
+  for (const auto& [name, known] : floor->snapshot()->meta) {
     const auto found = next.meta.find(name);
     if (found == next.meta.end()) {
       return Fail(ErrorCode::kDelegationMissing,
@@ -118,6 +120,7 @@ Status TrustedSet::UpdateSnapshot(ByteView bytes) {
   PAWL_TRY(CheckSnapshotRollback(*next.snapshot()));
   PAWL_TRY(CheckFresh(kSnapshotRole, next, now_));
   snapshot_ = std::move(next);
+  snapshot_floor_.reset();
   ForgetRoles();
   return {};
 }
@@ -134,24 +137,30 @@ Result<FileMeta> TrustedSet::RoleEntry(std::string_view role) const {
 // By signers and not by delegating role: a role's verdict holds for whoever trusts the same keys
 // with the same threshold, and for nobody else (python-tuf #2977, go-tuf #759).
 //= docs/manifest-format.md#M-19
-std::string TrustedSet::RoleKey(std::string_view role, const Signers& signers) {
-  return Format("{}/{}/{}", signers.KeysetId().Hex(), signers.threshold, role);
+std::string TrustedSet::RoleKey(std::string_view role, const Signers& signers,
+                                std::string_view path) {
+  // Role names come from files and may hold any character: the length says where this one ends.
+  return Format("{}/{}/{}/{}/{}", signers.KeysetId().Hex(), signers.threshold, role.size(), role,
+                path);
 }
 
-const Metadata* TrustedSet::FindRole(std::string_view role, const Signers& signers) const {
-  const auto found = roles_.find(RoleKey(role, signers));
+const Metadata* TrustedSet::FindRole(std::string_view role, const Signers& signers,
+                                     std::string_view path) const {
+  const auto found = roles_.find(RoleKey(role, signers, path));
   return found == roles_.end() ? nullptr : &found->second;
 }
 
 //= docs/manifest-format.md#M-18
 Result<const Metadata*> TrustedSet::AddRole(std::string_view role, const Signers& signers,
-                                            ByteView bytes) {
+                                            std::string_view path, ByteView bytes) {
   PAWL_ASSIGN_OR_RETURN(const FileMeta entry, RoleEntry(role));
-  PAWL_ASSIGN_OR_RETURN(
-      Metadata metadata,
-      VerifyRole(signers, role, bytes, ExpectEntry(RoleType::kTargets, entry), now_));
-  const auto [kept, fresh] = roles_.insert_or_assign(RoleKey(role, signers), std::move(metadata));
-  if (fresh) held_bytes_ += HeldBytes(kept->second);
+  ExpectedFile expected = ExpectEntry(RoleType::kTargets, entry);
+  if (!path.empty()) expected.path = path;
+  PAWL_ASSIGN_OR_RETURN(Metadata metadata, VerifyRole(signers, role, bytes, expected, now_));
+  const std::uint64_t size = HeldBytes(metadata);
+  const auto [kept, fresh] =
+      roles_.insert_or_assign(RoleKey(role, signers, path), std::move(metadata));
+  if (fresh) held_bytes_ += size;
   return &kept->second;
 }
 

@@ -59,17 +59,19 @@ class TrustedSet {
   // What snapshot says of a targets role. ERRORS: kDelegationMissing.
   // REQUIRES: snapshot is trusted.
   Result<FileMeta> RoleEntry(std::string_view role) const;
-  // The role as verified by exactly these signers in this run; nullptr when it was not yet. A role
-  // that two others delegate is a different decision for each of them.
-  const Metadata* FindRole(std::string_view role, const Signers& signers) const;
-  // Decides on a targets role, "targets" or delegated. The result lives as long as this set keeps
-  // its snapshot and its roles. ERRORS: as VerifyRole; kDelegationMissing.
-  Result<const Metadata*> AddRole(std::string_view role, const Signers& signers, ByteView bytes);
-
-  // What the roles held take in memory, roughly.
+  // The role as verified by exactly these signers for a search for `path` (empty: the whole role);
+  // nullptr when it was not yet. A role that two others delegate is a different decision for each
+  // of them.
+  const Metadata* FindRole(std::string_view role, const Signers& signers,
+                           std::string_view path) const;
+  // Decides on a targets role, "targets" or delegated, and keeps of it what a search for `path`
+  // needs (empty: all). The result lives until roles are forgotten. ERRORS: as VerifyRole;
+  // kDelegationMissing.
+  Result<const Metadata*> AddRole(std::string_view role, const Signers& signers,
+                                  std::string_view path, ByteView bytes);
+  // What the kept roles take in memory, roughly, in bytes.
   std::uint64_t held_bytes() const { return held_bytes_; }
-  // Lets go of the verified roles; what FindRole and AddRole gave is no longer there. They can be
-  // verified again.
+  // Lets go of the verified roles: reading and verifying them again costs no transfer.
   void ForgetRoles();
 
   // Forgets everything but the root, to start another run.
@@ -84,7 +86,7 @@ class TrustedSet {
 
  private:
   TrustedSet(Metadata root, UtcTime now) : root_(std::move(root)), now_(now) {}
-  static std::string RoleKey(std::string_view role, const Signers& signers);
+  static std::string RoleKey(std::string_view role, const Signers& signers, std::string_view path);
   Status CheckTimestampRollback(const Metadata& next) const;
   Status CheckSnapshotRollback(const Snapshot& next) const;
 
@@ -94,7 +96,7 @@ class TrustedSet {
   std::optional<Metadata> timestamp_;
   std::optional<Metadata> snapshot_floor_;
   std::optional<Metadata> snapshot_;
-  std::map<std::string, Metadata, std::less<>> roles_;  // by role, key set and threshold
+  std::map<std::string, Metadata, std::less<>> roles_;  // by role, key set, threshold and path
   std::uint64_t held_bytes_ = 0;                        // of roles_
 };
 

@@ -50,10 +50,10 @@ Status CheckType(std::string_view role, const Metadata& metadata, RoleType expec
 
 }  // namespace
 
-ExpectedFile ExpectType(RoleType type) { return {type, std::nullopt, std::nullopt, std::nullopt}; }
+ExpectedFile ExpectType(RoleType type) { return {type, std::nullopt, std::nullopt, nullptr}; }
 
 ExpectedFile ExpectVersion(RoleType type, std::uint64_t version) {
-  return {type, version, std::nullopt, std::nullopt};
+  return {type, version, std::nullopt, nullptr};
 }
 
 ExpectedFile ExpectEntry(RoleType type, const FileMeta& meta) {
@@ -66,7 +66,7 @@ ExpectedFile ExpectEntry(RoleType type, const FileMeta& meta) {
 Result<Metadata> VerifyRole(const Signers& signers, std::string_view role, ByteView bytes,
                             const ExpectedFile& expected, std::optional<UtcTime> now) {
   PAWL_TRY(CheckReceived(role, bytes, expected));
-  PAWL_ASSIGN_OR_RETURN(SignedMetadata file, ParseMetadata(role, bytes));
+  PAWL_ASSIGN_OR_RETURN(SignedMetadata file, ParseMetadata(role, bytes, expected.path));
   PAWL_TRY(CheckThreshold(signers, role, file));
   PAWL_TRY(CheckType(role, file.metadata, expected.type));
   if (const Root* root = file.metadata.root()) {

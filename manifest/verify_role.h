@@ -8,7 +8,9 @@
 // Source: TUF specification 1.0.33, sections 5.3 to 5.6.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/bytes.h"
@@ -23,7 +25,8 @@ struct ExpectedFile {
   RoleType type = RoleType::kTargets;
   std::optional<std::uint64_t> version;  // exactly this one
   std::optional<std::uint64_t> length;   // bytes
-  std::optional<FileHashes> hashes;
+  std::shared_ptr<const FileHashes> hashes;
+  std::optional<std::string> path = std::nullopt;  // what is looked for in it; see ParseMetadata
 };
 
 ExpectedFile ExpectType(RoleType type);

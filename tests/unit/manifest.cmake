@@ -23,6 +23,11 @@ pawl_test(tuf_test LABEL unit
     unit/manifest/tuf_workflow_test.cc
   USES sim_tuf_repository pawl::manifest pawl::base)
 
+# Counts every allocation, so it is a program of its own.
+pawl_test(tuf_heap_test LABEL unit
+  SOURCES unit/manifest/tuf_heap_test.cc fakes/heap_meter.cc
+  USES sim_tuf_repository pawl::client_core pawl::manifest pawl::base)
+
 # The client under test of the public TUF conformance suite; not installed.
 add_executable(pawl-tuf conformance/pawl_tuf.cc)
 target_link_libraries(pawl-tuf PRIVATE pawl::build_flags pawl::client_platform pawl::manifest pawl::base)

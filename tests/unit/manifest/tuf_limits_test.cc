@@ -103,25 +103,21 @@ TEST(LimitsTest, SixtyFourSignaturesAreFineAndOneMoreIsNot) {
   }
 }
 
-// Few bytes of JSON that are many in memory.
-Json Swollen() {
-  Json list = Json::array();
-  for (int i = 0; i < 10'000; ++i) list.push_back(Json::array());
-  return {{"x", list}};
-}
-
-// orders → o0 … o9, each swollen; and a releases role beside it.
+// targets → orders → o0 → o1 …, each of which names 240 keys for the next; and a releases role beside
+// them.
 SimTufRepository WithSwollenOrders(int roles) {
   SimTufRepository repository;
   std::vector<std::string> names{"targets", "orders", "releases"};
   repository.Delegate("targets", "orders", {{"paths", {"orders/*"}}, {"terminating", true}});
   repository.Delegate("targets", "releases", {{"paths", {"releases/*"}}, {"terminating", true}});
   for (int i = 0; i < roles; ++i) {
+    const std::string parent = i == 0 ? "orders" : names.back();
     names.push_back(Format("o{}", i));
-    repository.Delegate("orders", names.back(), {{"paths", {"orders/*"}}});
-    repository.AddTarget(names.back(), Format("orders/{}", i), "x", Swollen());
+    repository.Delegate(parent, names.back(), {{"paths", {"orders/*"}}}, 240);
+    repository.SigningKeys(names.back()).resize(1);
+    repository.WriteTargets(names.back());
   }
-  repository.AddTarget("releases", "releases/1", "x", Swollen());
+  repository.AddTarget("releases", "releases/1", "x");
   repository.Publish(names);
   return repository;
 }
@@ -129,29 +125,32 @@ SimTufRepository WithSwollenOrders(int roles) {
 // A stolen support key must not be able to end the agent for lack of memory, and with it updates.
 //= docs/manifest-format.md#M-34
 TEST(LimitsTest, SearchHoldsSoMuchMemoryAndNoMore) {
-  SimTufRepository repository = WithSwollenOrders(10);
+  SimTufRepository repository = WithSwollenOrders(6);
   TufDevice device(repository);
-  device.limits.targets_bytes = 128 * 1024;  // so much, times 16, may be held
+  device.limits.targets_bytes = 64 * 1024;  // twice as much may be held
   auto client = device.Open();
   ASSERT_TRUE(Succeeds(client->Refresh(device.fetcher)));
   EXPECT_TRUE(
       FailsWith(client->FindTarget("orders/none", &device.fetcher), ErrorCode::kTooManyItems));
-  EXPECT_THAT(device.fetcher.requests, Contains("metadata/2.o1.json"));
-  EXPECT_THAT(device.fetcher.requests, Not(Contains("metadata/2.o9.json")));
+  EXPECT_THAT(device.fetcher.requests, Contains("metadata/2.o0.json"));
+  EXPECT_THAT(device.fetcher.requests, Not(Contains("metadata/2.o5.json")));
   // What is over budget for orders takes nothing from the releases.
   EXPECT_TRUE(Succeeds(client->FindTarget("releases/1", &device.fetcher)));
   EXPECT_TRUE(Succeeds(client->ListTargets("releases", &device.fetcher)));
+  // With the cap the bound is raised.
+  device.limits.targets_bytes = 512 * 1024;
+  EXPECT_TRUE(FailsWith(device.Find("orders/none"), ErrorCode::kTargetMissing));
 }
 
 TEST(LimitsTest, ManySearchesOfOneRunDoNotAddUp) {
-  SimTufRepository repository = WithSwollenOrders(2);
+  SimTufRepository repository = WithSwollenOrders(1);
   TufDevice device(repository);
-  device.limits.targets_bytes = 128 * 1024;
+  device.limits.targets_bytes = 64 * 1024;
   auto client = device.Open();
   ASSERT_TRUE(Succeeds(client->Refresh(device.fetcher)));
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_TRUE(
-        FailsWith(client->FindTarget("orders/none", &device.fetcher), ErrorCode::kTargetMissing));
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_TRUE(FailsWith(client->FindTarget(Format("orders/{}", i), &device.fetcher),
+                          ErrorCode::kTargetMissing));
     EXPECT_TRUE(Succeeds(client->FindTarget("releases/1", &device.fetcher)));
   }
 }

@@ -6,6 +6,8 @@
 
 #include <functional>
 
+#include "base/hash.h"
+#include "manifest/limits.h"
 #include "manifest/metadata.h"
 #include "tests/unit/manifest/tuf_test_util.h"
 
@@ -240,6 +242,48 @@ TEST(MetadataTest, TooManyOfAnything) {
   for (int i = 0; i < 1025; ++i)
     part["delegations"]["roles"][0]["paths"].push_back(Format("p{}", i));
   EXPECT_TRUE(FailsWith(Parse(Envelope(part)), ErrorCode::kTooManyItems));
+}
+
+// A search for one path holds little, and looks at everything all the same.
+TEST(MetadataTest, ForAPathKeepsItsEntriesAndChecksAll) {
+  SimTufRepository repository;
+  repository.Delegate("targets", "a", {{"paths", {"a/*", "x/*", "x/?"}}});
+  repository.Delegate("targets", "b",
+                      {{"path_hash_prefixes", {"0", "1", "2", "3", "4", "5", "6", "7"}}});
+  repository.Delegate("targets", "c", {{"paths", {"c/*"}}});
+  repository.AddTarget("targets", "x/y", "content", {{"build", 1}});
+  repository.AddTarget("targets", "x/z", "content");
+  Json part = repository.Part("targets");
+  const auto parse = [&] {
+    const std::string text = Envelope(part).dump();
+    return ParseMetadata("test", AsBytes(text), "x/y");
+  };
+  const auto narrow = parse();
+  ASSERT_TRUE(Succeeds(narrow));
+  const auto whole = Parse(Envelope(part));
+  EXPECT_EQ(narrow->signed_bytes, whole->signed_bytes);
+  const Targets& body = *narrow->metadata.targets();
+  ASSERT_EQ(body.targets.size(), 1U);
+  EXPECT_EQ(body.targets.at("x/y").custom["build"], 1);
+  const bool b_covers = HashSha256(AsBytes("x/y")).Hex()[0] < '8';
+  ASSERT_EQ(body.delegations.roles.size(), b_covers ? 2U : 1U);
+  EXPECT_EQ(body.delegations.roles[0].name, "a");
+  EXPECT_EQ(body.delegations.roles[0].paths, (std::vector<std::string>{"x/*", "x/?"}));
+  EXPECT_EQ(body.delegations.roles[0].signers.keys.size(), 1U);
+  part["targets"]["x/z"]["length"] = -1;
+  EXPECT_TRUE(FailsWith(parse(), ErrorCode::kMetadataMalformed));
+  part["targets"]["x/z"]["length"] = 1;
+  part["delegations"]["roles"][2]["threshold"] = 0;
+  EXPECT_TRUE(FailsWith(parse(), ErrorCode::kMetadataMalformed));
+}
+
+TEST(MetadataTest, LargeCustomCountsAsAbsent) {
+  Json part = Full().Part("targets");
+  Json& custom = part["targets"]["x/y"]["custom"];
+  custom = {{"x", std::string(kMaxCustomBytes - 8, 'x')}};
+  EXPECT_TRUE(Parse(Envelope(part))->metadata.targets()->targets.at("x/y").custom.is_object());
+  custom["x"] = std::string(kMaxCustomBytes - 7, 'x');
+  EXPECT_TRUE(Parse(Envelope(part))->metadata.targets()->targets.at("x/y").custom.is_null());
 }
 
 }  // namespace
