@@ -143,6 +143,7 @@ enum class ErrorCode : std::uint16_t {
   kEpochJump = 710,
   kRolloutMissing = 711,
   kDeltaNotWorthIt = 712,
+  kVersionImplausible = 713,
   kReleaseInUse = 718,
 
   // E08xx: keys.
@@ -161,6 +162,10 @@ enum class ErrorCode : std::uint16_t {
   kTokenKeyNotFound = 813,
   kTokenMechanism = 814,
   kSigningFailed = 815,
+  kKeyNameTaken = 816,
+  kKeyRetired = 817,
+  kRootBeyondRecovery = 818,
+  kTooFewSigners = 819,
 
   // E09xx: a defect in Pawl.
   kInternal = 901,

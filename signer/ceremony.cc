@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/format.h"
 #include "manifest/release.h"
+#include "signer/role_keys.h"
 #include "signer/workspace.h"
 
 namespace pawl::signer {
@@ -29,29 +30,10 @@ std::vector<RoleRow> RowsOf(const CeremonyRequest& request, const ExpiryPolicy& 
           {"timestamp", &request.timestamp, expiry.timestamp}};
 }
 
-// Keys on servers must not be able to make releases or roots, and the support desk's must not be
-// able to make the releases that it chooses among.
-Status CheckSeparation(const CeremonyRequest& request) {
-  const auto apart = [](std::string_view a, const RoleKeys& keys_a, std::string_view b,
-                        const RoleKeys& keys_b) -> Status {
-    for (const NamedKey& key : keys_a.keys) {
-      for (const NamedKey& other : keys_b.keys) {
-        if (key.key.identity() != other.key.identity()) continue;
-        return Fail(ErrorCode::kInputInvalid,
-                    Format("{} and {} must not share keys; '{}' is in both", a, b, key.name));
-      }
-    }
-    return {};
-  };
-  PAWL_TRY(apart("orders", request.orders, "releases", request.releases));
-  const std::pair<std::string_view, const RoleKeys*> online[] = {{"snapshot", &request.snapshot},
-                                                                 {"timestamp", &request.timestamp}};
-  for (const auto& [name, keys] : online) {
-    PAWL_TRY(apart(name, *keys, "root", request.root));
-    PAWL_TRY(apart(name, *keys, "targets", request.targets));
-    PAWL_TRY(apart(name, *keys, "releases", request.releases));
-  }
-  return {};
+KeyTable TableOf(const std::vector<RoleRow>& rows) {
+  KeyTable table;
+  for (const RoleRow& row : rows) table.emplace(row.name, *row.keys);
+  return table;
 }
 
 Status CheckRequest(const CeremonyRequest& request, const std::vector<RoleRow>& rows) {
@@ -69,8 +51,7 @@ Status CheckRequest(const CeremonyRequest& request, const std::vector<RoleRow>& 
   if (request.hardware.empty() || request.channels.empty()) {
     return Fail(ErrorCode::kInputInvalid, "expected at least one hardware id and one channel");
   }
-  for (const RoleRow& row : rows) PAWL_TRY(CheckRoleKeys(row.name, *row.keys));
-  return CheckSeparation(request);
+  return CheckKeyTable(TableOf(rows));
 }
 
 Status WriteKeys(const Workspace& workspace, const std::vector<RoleRow>& rows) {
@@ -143,23 +124,9 @@ std::string WhatEachSigns(const std::vector<RoleRow>& rows) {
   return out;
 }
 
-std::string Warnings(const std::vector<RoleRow>& rows) {
-  std::string out;
-  for (const RoleRow& row : rows) {
-    const bool offline =
-        row.name == "root" || row.name == "targets" || row.name.starts_with("releases");
-    if (offline && row.keys->threshold == 1) {
-      out += Format("note: {} needs one signature only: whoever steals one key has the role\n",
-                    row.name);
-    }
-    if (row.name == "root" && row.keys->threshold == row.keys->keys.size()) {
-      out += "note: all root keys must sign: losing one of them ends root rotation for ever\n";
-    }
-  }
-  return out;
-}
-
 std::string Transcript(const CeremonyRequest& request, const std::vector<RoleRow>& rows) {
+  std::string warnings;
+  for (const std::string& line : KeyWarnings(TableOf(rows))) warnings += Format("note: {}\n", line);
   return Format(
       "Key ceremony of the repository for product '{}' (hardware {}, channels {})\n"
       "held {}\n\n"
@@ -171,7 +138,7 @@ std::string Transcript(const CeremonyRequest& request, const std::vector<RoleRow
       "  pawl-signer publish --key {}.key --key {}.key\n\n"
       "Give devices the root of trust public/metadata/1.root.json once it is published.\n",
       request.product, Join(request.hardware, ", "), Join(request.channels, ", "),
-      FormatUtcTime(request.now), RoleTable(rows, request.now), Warnings(rows), WhatEachSigns(rows),
+      FormatUtcTime(request.now), RoleTable(rows, request.now), warnings, WhatEachSigns(rows),
       request.snapshot.keys.front().name, request.timestamp.keys.front().name);
 }
 

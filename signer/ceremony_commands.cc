@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// init, sign, status, verify.
+// init, sign, status, verify; root init, root sign.
 
 #include <filesystem>
 #include <iostream>
@@ -111,11 +111,15 @@ struct SignOptions {
   bool yes = false;
 };
 
-void BindSign(Arguments& arguments, SignOptions& options) {
+void BindRootSign(Arguments& arguments, SignOptions& options) {
   BindRepo(arguments, options.repo);
   BindKeys(arguments, options.keys);
-  arguments.Positional("ROLE", options.roles, "only the drafts of these roles", false);
   arguments.Flag("-y,--yes", options.yes, "do not ask");
+}
+
+void BindSign(Arguments& arguments, SignOptions& options) {
+  BindRootSign(arguments, options);
+  arguments.Positional("ROLE", options.roles, "only the drafts of these roles", false);
 }
 
 // One person's turn: show, ask, open the key, sign.
@@ -162,10 +166,29 @@ Result<Answer> SignDrafts(const SignOptions& options) {
   return answer;
 }
 
-Result<Answer> ShowStatus(const RepoOptions& options, UtcTime now) {
-  PAWL_ASSIGN_OR_RETURN(const Workspace workspace, Workspace::Open(options.repo));
+Result<Answer> SignRoot(const SignOptions& options) {
+  SignOptions only = options;
+  only.roles = {"root"};
+  return SignDrafts(only);
+}
+
+struct StatusOptions {
+  RepoOptions repo;
+  bool exit_code = false;
+};
+
+void BindStatus(Arguments& arguments, StatusOptions& options) {
+  BindRepo(arguments, options.repo);
+  arguments.Flag("--exit-code", options.exit_code,
+                 "exit with 10 when something is at warning, urgent or expired");
+}
+
+Result<Answer> ShowStatus(const StatusOptions& options, UtcTime now) {
+  PAWL_ASSIGN_OR_RETURN(const Workspace workspace, Workspace::Open(options.repo.repo));
   PAWL_ASSIGN_OR_RETURN(StatusReport report, ReportStatus(workspace, now));
-  return Answer{std::move(report.text), std::move(report.json)};
+  Answer answer{std::move(report.text), std::move(report.json)};
+  if (options.exit_code && report.worst >= Alarm::kWarning) answer.exit_status = 10;
+  return answer;
 }
 
 struct VerifyOptions {
@@ -211,8 +234,8 @@ Result<Answer> Verify(const VerifyOptions& options, UtcTime now) {
 
 std::vector<Command> CeremonyCommands(UtcTime now) {
   return {
-      {"status", "[--repo DIR]", "what is public, who must sign, what expires when",
-       "pawl-signer status --json", DeclareAt<RepoOptions>(now, BindRepo, ShowStatus)},
+      {"status", "[--repo DIR] [--exit-code]", "what is public, who must sign, what expires when",
+       "pawl-signer status --json", DeclareAt<StatusOptions>(now, BindStatus, ShowStatus)},
       {"init", "DIR --product P --hardware HW --root-key PUB …",
        "hold the first ceremony: a new repository",
        "pawl-signer init repo --product gateway --hardware gw3 --root-key a.key.pub "
@@ -220,8 +243,12 @@ std::vector<Command> CeremonyCommands(UtcTime now) {
        "--releases-key e.key.pub --releases-threshold 2 --rollout-key f.key.pub "
        "--orders-key g.key.pub --snapshot-key h.key.pub --timestamp-key i.key.pub",
        DeclareAt<InitOptions>(now, BindInit, Init)},
+      {"root init", "DIR --product P --hardware HW --root-key PUB …", "the same as init",
+       "pawl-signer root init --help", DeclareAt<InitOptions>(now, BindInit, Init)},
       {"sign", "[ROLE…] --key FILE [-y]", "show what is signed, ask, append a signature",
        "pawl-signer sign --key anna.key", Declare<SignOptions>(BindSign, SignDrafts)},
+      {"root sign", "--key FILE [-y]", "sign the draft of the next root, and nothing else",
+       "pawl-signer root sign --key anna.key", Declare<SignOptions>(BindRootSign, SignRoot)},
       {"verify", "[DIR]", "judge a served tree as a device would", "pawl-signer verify repo/public",
        DeclareAt<VerifyOptions>(
            now,

@@ -16,6 +16,7 @@
 #include "signer/drafts.h"
 #include "signer/key_file.h"
 #include "signer/key_source.h"
+#include "signer/role_changes.h"
 #include "signer/workspace.h"
 
 namespace pawl::signer {
@@ -25,6 +26,7 @@ ProgramInfo SignerProgram(UtcTime now);
 
 std::vector<Command> KeyCommands();
 std::vector<Command> CeremonyCommands(UtcTime now);  // init, sign, status, verify
+std::vector<Command> RoleCommands(UtcTime now);      // root …, role …, product add
 std::vector<Command> BuildCommands(UtcTime now);     // build, delta, release
 std::vector<Command> ContainerCommands();            // delta make, full, apply, show
 std::vector<Command> RolloutCommands(UtcTime now);   // rollout set, order new
@@ -82,5 +84,8 @@ std::string NoteLines(const std::vector<std::string>& notes);
 // What became of a draft and who acts next, for people and for programs.
 std::string DraftLines(const DraftChange& change);
 Json DraftJson(const DraftChange& change);
+
+// What a change of keys made, and who acts next.
+Answer ChangeAnswer(const ChangeOutcome& outcome);
 
 }  // namespace pawl::signer

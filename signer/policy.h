@@ -47,5 +47,7 @@ struct Policy {
 // would silently not apply.
 Result<Policy> ParsePolicy(std::string_view text, const std::string& where);
 std::string EncodePolicy(const Policy& policy);
+// One table of it, to be appended.
+std::string EncodeProduct(const std::string& name, const ProductPolicy& product);
 
 }  // namespace pawl::signer

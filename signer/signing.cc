@@ -112,9 +112,11 @@ std::string DescribePlan(const SignPlan& plan) {
   for (const SignItem& item : plan.items) {
     out += Format("\n{}\n", item.lines.front());
     for (std::size_t i = 1; i < item.lines.size(); ++i) out += Format("    {}\n", item.lines[i]);
-    for (const SigningState& state : item.before) {
-      out += Format("    {} of {} signatures{}\n", state.signed_by.size(), state.threshold,
-                    state.signed_by.empty() ? "" : " (" + Join(state.signed_by, ", ") + ")");
+    for (std::size_t i = 0; i < item.before.size(); ++i) {
+      const SigningState& state = item.before[i];
+      out += Format("    {} of {} signatures{}{}\n", state.signed_by.size(), state.threshold,
+                    state.signed_by.empty() ? "" : " (" + Join(state.signed_by, ", ") + ")",
+                    i == 0 ? "" : " by the keys of the root before");
     }
   }
   return out;

@@ -31,7 +31,8 @@ class Reporter {
     PAWL_TRY(AddBuilt());
     AddNext();
     json_["schema"] = "pawl.repository-status/1";
-    return StatusReport{std::move(text_), std::move(json_)};
+    json_["worst_alarm"] = AlarmName(worst_);
+    return StatusReport{std::move(text_), std::move(json_), worst_};
   }
 
  private:
@@ -43,15 +44,13 @@ class Reporter {
       const RoleFile* file = roles_.Published(role);
       if (file == nullptr) continue;
       const UtcTime expires = file->metadata.expires;
-      const Alarm alarm = AlarmOf(expires, now_, workspace_.policy().expiry.Of(role));
+      const Alarm alarm = NoteAlarm(role, expires);
       const std::int64_t left = expires.seconds - now_.seconds;
       text_ += Format("{}{:<22} version {:<4} {}{}\n", rows.empty() ? "published\n  " : "  ", role,
                       file->metadata.version,
                       left > 0 ? "expires in " + DescribeDuration(left)
                                : "EXPIRED " + DescribeDuration(-left) + " ago",
-                      alarm == Alarm::kNone || alarm == Alarm::kExpired
-                          ? ""
-                          : Format("  [{}]", AlarmName(alarm)));
+                      AlarmMark(alarm));
       if (alarm > Alarm::kNotice) NoteExpiry(role);
       rows.push_back(Json{{"role", role},
                           {"version", file->metadata.version},
@@ -62,10 +61,37 @@ class Reporter {
     json_["published"] = std::move(rows);
   }
 
+  Alarm NoteAlarm(const std::string& role, UtcTime expires) {
+    const Alarm alarm = AlarmOf(expires, now_, workspace_.policy().expiry.Of(role));
+    worst_ = std::max(worst_, alarm);
+    return alarm;
+  }
+
+  static std::string AlarmMark(Alarm alarm) {
+    if (alarm == Alarm::kNone || alarm == Alarm::kExpired) return "";
+    return Format("  [{}]", AlarmName(alarm));
+  }
+
+  // What is renewed how. A draft that waits is the renewal, unless it runs out itself.
   void NoteExpiry(const std::string& role) {
     const bool online = role == "timestamp" || role == "snapshot" || role == kOrdersRole ||
                         role.starts_with("rollout-");
-    if (online) needs_refresh_ = true;
+    if (online) {
+      needs_refresh_ = true;
+    } else if (roles_.Draft(role) == nullptr) {
+      outdated_.push_back(role);
+    }
+  }
+
+  // A draft has its expiry from the day it was made, and may run out before all have signed.
+  std::string NoteDraftExpiry(const std::string& role, const RoleFile& draft, Json& row) {
+    const Alarm alarm = NoteAlarm(role, draft.metadata.expires);
+    row["alarm"] = AlarmName(alarm);
+    if (alarm <= Alarm::kNotice) return "";
+    outdated_.push_back(role);
+    return Format(
+        "      this draft {}: make it again before anybody signs\n",
+        alarm == Alarm::kExpired ? "has EXPIRED" : Format("expires soon{}", AlarmMark(alarm)));
   }
 
   // The releases, rollouts and orders that devices find now.
@@ -132,13 +158,15 @@ class Reporter {
         if (!lines[i].starts_with("    ")) text_ += Format("      {}\n", lines[i]);
       }
       text_ += Format("      {}\n", DescribeSigning(states));
+      Json row{{"role", role},
+               {"version", draft.metadata.version},
+               {"expires", FormatUtcTime(draft.metadata.expires)},
+               {"changes", lines},
+               {"signing", SigningJson(states)},
+               {"complete", Complete(states)}};
+      text_ += NoteDraftExpiry(role, draft, row);
       (Complete(states) ? ready_ : waiting_).push_back(role);
-      rows.push_back(Json{{"role", role},
-                          {"version", draft.metadata.version},
-                          {"expires", FormatUtcTime(draft.metadata.expires)},
-                          {"changes", lines},
-                          {"signing", SigningJson(states)},
-                          {"complete", Complete(states)}});
+      rows.push_back(std::move(row));
     }
     json_["drafts"] = std::move(rows);
     return {};
@@ -188,6 +216,10 @@ class Reporter {
       text_ += Format("next: {}\n", line);
       next.push_back(std::move(line));
     };
+    for (const std::string& role : outdated_) {
+      add(role == "root" ? std::string("pawl-signer root rotate")
+                         : Format("pawl-signer role renew {}", role));
+    }
     if (!waiting_.empty())
       add(Format("pawl-signer sign --key YOUR.key   ({})", Join(waiting_, ", ")));
     if (waiting_.empty() && !ready_.empty()) {
@@ -216,6 +248,8 @@ class Reporter {
   std::optional<Roles> published_;
   std::vector<std::string> ready_;
   std::vector<std::string> waiting_;
+  std::vector<std::string> outdated_;  // offline roles and drafts that run out
+  Alarm worst_ = Alarm::kNone;
   bool needs_refresh_ = false;
   std::string text_;
   Json json_{{"releases", Json::array()}, {"rollouts", Json::array()}, {"orders", Json::array()}};

@@ -32,6 +32,7 @@ std::vector<ExpiryAlarm> ExpiryAlarms(const Workspace& workspace, const Roles& r
 struct StatusReport {
   std::string text;
   Json json;  // schema "pawl.repository-status/1"
+  Alarm worst = Alarm::kNone;  // of everything published and drafted
 };
 Result<StatusReport> ReportStatus(const Workspace& workspace, UtcTime now);
 

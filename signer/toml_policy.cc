@@ -160,16 +160,18 @@ Result<Policy> ParsePolicy(std::string_view text, const std::string& where) {
   return PolicyReader(where).Read(parsed.table());
 }
 
+std::string EncodeProduct(const std::string& name, const ProductPolicy& product) {
+  // Names with a dot must be quoted, or they would open nested tables.
+  return Format("\n[products.\"{}\"]\nhardware = {}\nchannels = {}\n", name,
+                Quote(product.hardware), Quote(product.channels));
+}
+
 std::string EncodePolicy(const Policy& policy) {
   std::string out = Format(
       "# What everybody who works on this repository shares. Nothing here is secret.\n"
       "schema = \"{}\"\n",
       kPolicySchema);
-  for (const auto& [name, product] : policy.products) {
-    // Names with a dot must be quoted, or they would open nested tables.
-    out += Format("\n[products.\"{}\"]\nhardware = {}\nchannels = {}\n", name,
-                  Quote(product.hardware), Quote(product.channels));
-  }
+  for (const auto& [name, product] : policy.products) out += EncodeProduct(name, product);
   out += "\n# How long metadata lives before it has to be signed again.\n[expiry]\n";
   for (const auto& [name, member] : kExpiryFields) {
     out += Format("{} = \"{}\"\n", name, WriteDuration(policy.expiry.*member));

@@ -13,6 +13,7 @@ pawl_test(signer_test LABEL unit
     unit/signer/release_test.cc
     unit/signer/repo_doctor_test.cc
     unit/signer/retire_test.cc
+    unit/signer/role_changes_test.cc
     unit/signer/signer_test_util.cc
     unit/signer/signing_key_test.cc
   USES pawl::signer pawl::manifest pawl::delta_generate pawl::delta_apply pawl::base OpenSSL::Crypto)

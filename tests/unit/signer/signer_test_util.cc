@@ -99,10 +99,14 @@ SigningKey MakeP256Key(const std::string& name) {
 SignerTest::SignerTest() {
   for (const char* name :
        {"anna", "ben", "chloe", "dora", "emil", "rolf", "olga", "snap", "time", "mallory"}) {
-    auto key = Ed25519Key::Generate();
-    auto named = MakeNamedKey(name, key->public_key());
-    keys_.emplace(name, OpenedKey{*std::move(named), *std::move(key)});
+    NewKey(name);
   }
+}
+
+const NamedKey& SignerTest::NewKey(const std::string& name) {
+  auto key = Ed25519Key::Generate();
+  auto named = MakeNamedKey(name, key->public_key());
+  return keys_.emplace(name, OpenedKey{*std::move(named), *std::move(key)}).first->second.named;
 }
 
 RoleKeys SignerTest::Keys(const std::vector<std::string>& names, std::uint64_t threshold) const {
@@ -164,7 +168,7 @@ void SignerTest::SignBy(const std::vector<std::string>& names) {
 
 Result<Publication> SignerTest::PublishWith(TreeWriter& writer,
                                             const std::vector<std::string>& roles) const {
-  const std::vector<SigningKey> online = KeysOf({"snap", "time"});
+  const std::vector<SigningKey> online = KeysOf(online_);
   return Publish(Open(), {Purpose::kPublish, roles, &online, now_}, writer);
 }
 

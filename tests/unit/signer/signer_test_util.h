@@ -73,6 +73,8 @@ class SignerTest : public ::testing::Test {
   void HoldUsualCeremony();
   Workspace Open() const;
   RoleKeys Keys(const std::vector<std::string>& names, std::uint64_t threshold) const;
+  // A key that nobody has seen before.
+  const NamedKey& NewKey(const std::string& name);
 
   // A key that signs, made of its seed.
   SigningKey KeyOf(const std::string& name) const;
@@ -92,6 +94,7 @@ class SignerTest : public ::testing::Test {
   TemporaryDirectory directory_;
   std::string repo_ = directory_.Path("repo");
   std::map<std::string, OpenedKey> keys_;
+  std::vector<std::string> online_{"snap", "time"};  // who publishes
   UtcTime now_{1'795'000'000};
 };
 
