@@ -16,8 +16,8 @@ ProgramInfo SignerProgram(UtcTime now) {
       "pawl-signer", "builds, signs and publishes releases, rollouts and orders", {}, "status"};
   for (auto& part :
        {CeremonyCommands(now), KeyCommands(), BuildCommands(now), RolloutCommands(now),
-        PublishCommands(now), RoleCommands(now), UpkeepCommands(now), DoctorCommands(now),
-        ContainerCommands()}) {
+        PublishCommands(now), RoleCommands(now), RecoverCommands(now), UpkeepCommands(now),
+        DoctorCommands(now), ContainerCommands()}) {
     program.commands.insert(program.commands.end(), part.begin(), part.end());
   }
   return program;

@@ -27,6 +27,7 @@ ProgramInfo SignerProgram(UtcTime now);
 std::vector<Command> KeyCommands();
 std::vector<Command> CeremonyCommands(UtcTime now);  // init, sign, status, verify
 std::vector<Command> RoleCommands(UtcTime now);      // root …, role …, product add
+std::vector<Command> RecoverCommands(UtcTime now);   // recover …-key
 std::vector<Command> BuildCommands(UtcTime now);     // build, delta, release
 std::vector<Command> ContainerCommands();            // delta make, full, apply, show
 std::vector<Command> RolloutCommands(UtcTime now);   // rollout set, order new

@@ -9,6 +9,7 @@ pawl_test(signer_test LABEL unit
     unit/signer/pkcs11_uri_test.cc
     unit/signer/prune_test.cc
     unit/signer/publish_test.cc
+    unit/signer/recovery_test.cc
     unit/signer/refresh_test.cc
     unit/signer/release_test.cc
     unit/signer/repo_doctor_test.cc
