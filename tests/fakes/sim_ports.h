@@ -30,6 +30,7 @@ class SimHttp : public client::Http {
   void Serve(const std::string& path, Bytes bytes) { files_[path] = std::move(bytes); }
   Bytes& file(const std::string& path) { return files_.at(path); }
   bool Has(const std::string& path) const { return files_.contains(path); }
+  void Remove(const std::string& path) { files_.erase(path); }
   void SetBase(std::string base) { base_ = std::move(base); }
   void GoOffline(bool offline) { offline_ = offline; }
   // Breaks the connection after so many bytes, once for each entry.

@@ -11,6 +11,13 @@ pawl_test(tuf_transport_test LABEL integration
   SOURCES integration/tuf_transport_test.cc unit/platform/loopback_server.cc ${PROJECT_SOURCE_DIR}/client/config.cc
   USES sim_tuf_repository pawl::client_platform pawl::client_core Threads::Threads OpenSSL::SSL)
 
+pawl_test(recovery_rehearsal_test LABEL integration
+  SOURCES
+    integration/recovery_rehearsal_test.cc
+    integration/rehearsal.cc
+    unit/signer/signer_test_util.cc
+  USES pawl_fakes pawl::signer)
+
 pawl_script_test(device_story LABEL integration TIMEOUT 900
   COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/integration/device_story_test.py ${PROJECT_BINARY_DIR})
 
