@@ -79,6 +79,11 @@ enum class ErrorCode : std::uint16_t {
   kStatementExpired = 233,
   kTooManyItems = 234,
   kHashUnsupported = 235,
+  kBundleMalformed = 239,
+  kBundleIncomplete = 240,
+  kOrderNonce = 241,
+  kChallengeMalformed = 242,
+  kOrderMissing = 243,
 
   // E03xx: integrity. Somebody entitled said what the bytes are, and they are not that.
   kContainerMalformed = 301,
@@ -144,6 +149,8 @@ enum class ErrorCode : std::uint16_t {
   kRolloutMissing = 711,
   kDeltaNotWorthIt = 712,
   kVersionImplausible = 713,
+  kTrialPending = 715,
+  kOrderUnderWay = 716,
   kReleaseInUse = 718,
 
   // E08xx: keys.

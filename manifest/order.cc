@@ -64,6 +64,18 @@ Status CheckWindow(const Order& order) {
   return {};
 }
 
+Status CheckPlace(const Order& order, std::string_view found_at_path) {
+  if (order.target == found_at_path) return {};
+  return Fail(ErrorCode::kOrderNotForThisDevice, Format("expected an order for {}, found one for {}", found_at_path, order.target));
+}
+
+//= docs/manifest-format.md#M-62
+Status CheckTime(const Order& order, UtcTime now) {
+  if (now >= order.not_before && now <= order.not_after) return {};
+  return Fail(ErrorCode::kOrderOutsideWindow, Format("it is {}, the order is valid from {} to {}", FormatUtcTime(now),
+                                                     FormatUtcTime(order.not_before), FormatUtcTime(order.not_after)));
+}
+
 }  // namespace
 
 std::string_view OrderActionName(OrderAction action) { return kActions.at(static_cast<std::size_t>(action)); }
@@ -118,9 +130,7 @@ std::string GroupOrderPath(std::string_view group) { return Format("orders/group
 
 Status JudgeOrder(const Order& order, std::string_view found_at_path, const OrderFacts& facts) {
   //= docs/manifest-format.md#M-60
-  if (order.target != found_at_path) {
-    return Fail(ErrorCode::kOrderNotForThisDevice, Format("expected an order for {}, found one for {}", found_at_path, order.target));
-  }
+  PAWL_TRY(CheckPlace(order, found_at_path));
   const bool mine = found_at_path == DeviceOrderPath(facts.device_id) ||
                     std::ranges::any_of(facts.groups, [&](const std::string& group) { return found_at_path == GroupOrderPath(group); });
   if (!mine) return Fail(ErrorCode::kOrderNotForThisDevice, Format("{} is not this device and none of its groups", found_at_path));
@@ -129,11 +139,7 @@ Status JudgeOrder(const Order& order, std::string_view found_at_path, const Orde
   if (order.counter <= facts.last_counter) {
     return Fail(ErrorCode::kOrderReplayed, Format("expected a counter above {}, found {}", facts.last_counter, order.counter));
   }
-  //= docs/manifest-format.md#M-62
-  if (facts.now < order.not_before || facts.now > order.not_after) {
-    return Fail(ErrorCode::kOrderOutsideWindow, Format("it is {}, the order is valid from {} to {}", FormatUtcTime(facts.now),
-                                                       FormatUtcTime(order.not_before), FormatUtcTime(order.not_after)));
-  }
+  PAWL_TRY(CheckTime(order, facts.now));
   // A store that was lost has forgotten which orders it obeyed: only orders made after its creation are certainly new.
   //= docs/manifest-format.md#M-63
   if (order.not_before < facts.store_created) {
@@ -141,6 +147,21 @@ Status JudgeOrder(const Order& order, std::string_view found_at_path, const Orde
                                                        FormatUtcTime(order.not_before), FormatUtcTime(facts.store_created)));
   }
   return {};
+}
+
+//= docs/manifest-format.md#M-77
+Status JudgeOfflineOrder(const Order& order, std::string_view found_at_path, const OfflineOrderFacts& facts) {
+  PAWL_TRY(CheckPlace(order, found_at_path));
+  if (found_at_path != DeviceOrderPath(facts.device_id)) {
+    return Fail(ErrorCode::kOrderNotForThisDevice, Format("{} is not this device", found_at_path));
+  }
+  if (!order.nonce || order.nonce->empty()) return Fail(ErrorCode::kOrderNonce, "the order answers no challenge");
+  if (facts.nonce.empty()) return Fail(ErrorCode::kOrderNonce, "this device has no challenge outstanding");
+  if (*order.nonce != facts.nonce) {
+    return Fail(ErrorCode::kOrderNonce, Format("expected an answer to the challenge {}…, found one to {}…", facts.nonce.substr(0, 8),
+                                               order.nonce->substr(0, 8)));
+  }
+  return CheckTime(order, facts.now);
 }
 
 }  // namespace pawl::manifest

@@ -53,6 +53,17 @@ struct OrderFacts {
   UtcTime now;                      // effective time
 };
 
+// What the device knows when it judges an order that came on a medium.
+struct OfflineOrderFacts {
+  std::string device_id;
+  std::string nonce;  // of the challenge that is outstanding; empty: none
+  UtcTime now;        // effective time
+};
+
+// As JudgeOrder, for the answer to a challenge: the nonce takes the place of the counter and of the age of the store, since both lie in
+// the store. Groups have no challenges. ERRORS: kOrderNotForThisDevice, kOrderNonce, kOrderOutsideWindow.
+Status JudgeOfflineOrder(const Order& order, std::string_view found_at_path, const OfflineOrderFacts& facts);
+
 // Decides everything that needs no release: path, addressee, counter, window, age of the store. Pure.
 // ERRORS: kOrderNotForThisDevice, kOrderReplayed (counter not above the last), kOrderOutsideWindow, kOrderPredatesStore.
 Status JudgeOrder(const Order& order, std::string_view found_at_path, const OrderFacts& facts);

@@ -7,6 +7,7 @@
 #include "manifest/metadata_files.h"
 #include "manifest/role_search.h"
 #include "manifest/trusted_set.h"
+#include "manifest/verify_role.h"
 
 namespace pawl::manifest {
 namespace {
@@ -143,6 +144,8 @@ Result<RefreshResult> TufClient::Impl::Finish(Fetcher* fetcher) {
   result.issued = timestamp.timestamp()->issued;
   result.timestamp_keyset = trusted.root().timestamp.KeysetId();
   result.changed = files.changed();
+  result.overdue = !CheckFresh(kTimestampRole, timestamp, trusted.now()) ||
+                   !CheckFresh(kSnapshotRole, *trusted.snapshot(), trusted.now());
   return result;
 }
 
@@ -158,10 +161,10 @@ TufClient& TufClient::operator=(TufClient&&) noexcept = default;
 TufClient::~TufClient() = default;
 
 Result<TufClient> TufClient::Open(MetadataStore& store, ByteView embedded_root, UtcTime now,
-                                  const MetadataLimits& limits) {
+                                  const MetadataLimits& limits, ExpiryRule rule) {
   if (embedded_root.empty())
     return Fail(ErrorCode::kRootMissing, "expected an embedded root, found none");
-  auto trusted = TrustedSet::FromRoot(embedded_root, now);
+  auto trusted = TrustedSet::FromRoot(embedded_root, now, rule);
   if (!trusted) return FailIn("checking the embedded root", std::move(trusted).error());
   auto impl = std::make_unique<Impl>(store, *std::move(trusted),
                                      Bytes(embedded_root.begin(), embedded_root.end()), limits);
@@ -199,6 +202,13 @@ Result<std::vector<TrustedTarget>> TufClient::ListTargets(std::string_view role_
                                                           Fetcher* fetcher) {
   PAWL_TRY(impl_->RequireSnapshot());
   return RoleSearch(impl_->trusted, impl_->files, impl_->limits, fetcher).List(role_name);
+}
+
+Result<TrustedTarget> TufClient::FindUnpinned(std::string_view role, std::string_view path,
+                                              ByteView file) {
+  PAWL_TRY(impl_->RequireSnapshot());
+  return RoleSearch(impl_->trusted, impl_->files, impl_->limits, nullptr)
+      .FindUnpinned(role, path, file);
 }
 
 Result<Bytes> TufClient::FetchTarget(const TrustedTarget& target, Fetcher& fetcher,

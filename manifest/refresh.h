@@ -47,6 +47,12 @@ struct MetadataLimits {
   std::uint32_t delegation_depth = 8;
 };
 
+// Which dates of expiry count (docs/manifest-format.md, M-74).
+enum class ExpiryRule : std::uint8_t {
+  kAll,      // every role's
+  kOffline,  // all but those of timestamp and snapshot: for what a person brings on a medium, never for the network
+};
+
 // A target that somebody entitled has named.
 struct TrustedTarget {
   std::string path;
@@ -67,6 +73,7 @@ struct RefreshResult {
   std::optional<UtcTime> issued;       // x-issued of the verified timestamp
   Sha256Digest timestamp_keyset;       // identity of the key set that signs timestamps now
   bool changed = false;                // something new was stored
+  bool overdue = false;                // timestamp or snapshot is past its expiry; only ever under ExpiryRule::kOffline
 };
 
 class TufClient {
@@ -78,7 +85,8 @@ class TufClient {
   // `now` is the effective time, fixed for the whole life of this object (one run); expiry is not looked at yet.
   // ERRORS: kRootMissing when `embedded_root` is empty; kMetadataMalformed, kSignatureThreshold and others of verify_role.h for a bad
   // one; E05xx.
-  static Result<TufClient> Open(MetadataStore& store, ByteView embedded_root, UtcTime now, const MetadataLimits& limits = {});
+  static Result<TufClient> Open(MetadataStore& store, ByteView embedded_root, UtcTime now, const MetadataLimits& limits = {},
+                                ExpiryRule rule = ExpiryRule::kAll);
 
   TufClient(TufClient&&) noexcept;
   TufClient& operator=(TufClient&&) noexcept;
@@ -94,6 +102,12 @@ class TufClient {
   // Searches the delegations pre-order depth-first (section 5.6.7). Roles not yet stored are fetched; with a null fetcher only stored ones are used.
   // REQUIRES: Refresh or LoadStored succeeded. ERRORS: kTargetMissing when no entitled role lists it; E02xx when a role on the way fails.
   Result<TrustedTarget> FindTarget(std::string_view path, Fetcher* fetcher);
+
+  // The target `path` by `file`, a file of `role` that no snapshot knows: an answer to an offline challenge (M-76). Only top-level targets
+  // may delegate `path` to `role`. Stores nothing. REQUIRES: as FindTarget. ERRORS: kDelegationMissing, kTargetNotDelegated,
+  // kVersionRollback when it is older than the version in the snapshot, kTooManyItems when it lists or delegates anything else,
+  // kTargetMissing, E02xx; kInternal unless opened with ExpiryRule::kOffline.
+  Result<TrustedTarget> FindUnpinned(std::string_view role, std::string_view path, ByteView file);
 
   // Fetches a target's bytes and checks length and every hash. `max_bytes` caps what the caller is ready to hold.
   // ERRORS: kMetadataHashMismatch, kHashUnsupported, kTransferTooLarge, kPathUnsafe for a path that is not relative and plain, E04xx.

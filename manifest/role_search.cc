@@ -156,6 +156,35 @@ Result<TrustedTarget> RoleSearch::Find(std::string_view path) {
                      Join(visited, ", ")));
 }
 
+// The first delegation that covers the path decides, as in a search; only that it is not loaded.
+Result<TrustedTarget> RoleSearch::FindUnpinned(std::string_view role, std::string_view path,
+                                               ByteView file) {
+  const StepPtr top = FirstStep();
+  PAWL_ASSIGN_OR_RETURN(const Metadata* loaded, Load(kTargetsRole, *top->signers, path));
+  const Targets& targets = *loaded->targets();
+  bool terminated = false;
+  const std::vector<StepPtr> next = StepsFor(top, targets, path, terminated);
+  if (targets.targets.contains(path) || next.empty() || next.front()->role != role) {
+    return Fail(ErrorCode::kTargetNotDelegated,
+                Format("{}: expected that targets delegates it to {} before others", path, role));
+  }
+  PAWL_ASSIGN_OR_RETURN(const Metadata metadata,
+                        trusted_.VerifyUnpinned(role, *next.front()->signers, file));
+  const Targets& answer = *metadata.targets();
+  const auto listed = answer.targets.find(path);
+  if (listed == answer.targets.end()) {
+    return Fail(ErrorCode::kTargetMissing,
+                Format("{}: expected it in the offline file of {}", path, role));
+  }
+  const bool alone = answer.targets.size() == 1 && answer.delegations.roles.empty() &&
+                     !answer.delegations.succinct;
+  if (!alone) {
+    return Fail(ErrorCode::kTooManyItems,
+                Format("the offline file of {}: expected {} and nothing else", role, path));
+  }
+  return Describe(*next.front(), path, listed->second);
+}
+
 bool RoleSearch::WholeChainCovers(const Step& step, std::string_view path) {
   for (const Step* at = &step; at != nullptr; at = at->parent.get()) {
     if (at->delegation != nullptr && !Covers(*at->delegation, path)) return false;

@@ -33,8 +33,9 @@ class RoleSearch {
   static constexpr std::string_view kWholeRole = "";
   static constexpr std::string_view kNoEntries = "//";  // no client asks for such a path
 
-  // As TufClient::FindTarget and ListTargets.
+  // As TufClient::FindTarget, FindUnpinned and ListTargets.
   Result<TrustedTarget> Find(std::string_view path);
+  Result<TrustedTarget> FindUnpinned(std::string_view role, std::string_view path, ByteView file);
   Result<std::vector<TrustedTarget>> List(std::string_view role);
 
  private:

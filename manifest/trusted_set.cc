@@ -9,9 +9,17 @@
 
 namespace pawl::manifest {
 
-Result<TrustedSet> TrustedSet::FromRoot(ByteView embedded_root, UtcTime now) {
+Result<TrustedSet> TrustedSet::FromRoot(ByteView embedded_root, UtcTime now, ExpiryRule rule) {
   PAWL_ASSIGN_OR_RETURN(Metadata root, VerifyEmbeddedRoot(embedded_root));
-  return TrustedSet(std::move(root), now);
+  return TrustedSet(std::move(root), now, rule);
+}
+
+// The dates of timestamp and snapshot say how old news from a server may be. What a person brings
+// is not news; the dates of root, targets and the roles below still hold.
+//= docs/manifest-format.md#M-74
+Status TrustedSet::CheckDue(std::string_view role, const Metadata& metadata) const {
+  if (rule_ == ExpiryRule::kOffline) return {};
+  return CheckFresh(role, metadata, now_);
 }
 
 //= docs/manifest-format.md#M-14
@@ -73,7 +81,7 @@ Result<TrustedSet::Change> TrustedSet::UpdateTimestamp(ByteView bytes) {
   PAWL_TRY(CheckTimestampRollback(next));
   const bool same = timestamp_floor_ && timestamp_floor_->version == next.version;
   const Metadata& chosen = same ? *timestamp_floor_ : next;
-  PAWL_TRY(CheckFresh(kTimestampRole, chosen, now_));
+  PAWL_TRY(CheckDue(kTimestampRole, chosen));
   timestamp_ = chosen;
   snapshot_floor_.reset();
   snapshot_.reset();
@@ -86,8 +94,8 @@ Result<bool> TrustedSet::OfferStoredSnapshot(ByteView bytes) {
                                                     ExpectType(RoleType::kSnapshot), std::nullopt));
   auto current =
       VerifyRole(root().snapshot, kSnapshotRole, bytes,
-                 ExpectEntry(RoleType::kSnapshot, timestamp_->timestamp()->snapshot), now_);
-  if (!current) return false;
+                 ExpectEntry(RoleType::kSnapshot, timestamp_->timestamp()->snapshot), std::nullopt);
+  if (!current || !CheckDue(kSnapshotRole, *current)) return false;
   snapshot_ = *std::move(current);
   snapshot_floor_.reset();  // the same again
   return true;
@@ -118,7 +126,7 @@ Status TrustedSet::UpdateSnapshot(ByteView bytes) {
                                 ExpectEntry(RoleType::kSnapshot, timestamp_->timestamp()->snapshot),
                                 std::nullopt));
   PAWL_TRY(CheckSnapshotRollback(*next.snapshot()));
-  PAWL_TRY(CheckFresh(kSnapshotRole, next, now_));
+  PAWL_TRY(CheckDue(kSnapshotRole, next));
   snapshot_ = std::move(next);
   snapshot_floor_.reset();
   ForgetRoles();
@@ -167,6 +175,21 @@ Result<const Metadata*> TrustedSet::AddRole(std::string_view role, const Signers
 void TrustedSet::ForgetRoles() {
   roles_.clear();
   held_bytes_ = 0;
+}
+
+//= docs/manifest-format.md#M-76
+Result<Metadata> TrustedSet::VerifyUnpinned(std::string_view role, const Signers& signers,
+                                            ByteView bytes) const {
+  if (rule_ != ExpiryRule::kOffline) {
+    return Fail(ErrorCode::kInternal, "a file that no snapshot pins was offered in an online run");
+  }
+  PAWL_ASSIGN_OR_RETURN(const FileMeta entry, RoleEntry(role));
+  PAWL_ASSIGN_OR_RETURN(Metadata metadata,
+                        VerifyRole(signers, role, bytes, ExpectType(RoleType::kTargets), now_));
+  if (metadata.version >= entry.version) return metadata;
+  return Fail(ErrorCode::kVersionRollback,
+              Format("{}: expected version {} or later, as the snapshot lists it, found {}", role,
+                     entry.version, metadata.version));
 }
 
 }  // namespace pawl::manifest

@@ -20,6 +20,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "manifest/metadata.h"
+#include "manifest/refresh.h"
 
 namespace pawl::manifest {
 
@@ -27,7 +28,8 @@ class TrustedSet {
  public:
   // Starts from a root that is believed because it lies inside the running image. `now` is the
   // effective time of this run. ERRORS: as VerifyEmbeddedRoot.
-  static Result<TrustedSet> FromRoot(ByteView embedded_root, UtcTime now);
+  static Result<TrustedSet> FromRoot(ByteView embedded_root, UtcTime now,
+                                     ExpiryRule rule = ExpiryRule::kAll);
 
   // Takes the next root: exactly version N+1, signed by the thresholds of N and of itself. It may
   // be expired, since a later one may follow. Everything below root is forgotten. ERRORS: as
@@ -74,6 +76,12 @@ class TrustedSet {
   // Lets go of the verified roles: reading and verifying them again costs no transfer.
   void ForgetRoles();
 
+  // Decides on a file of a targets role that snapshot does not pin, and keeps nothing: what stands
+  // in for the pin is a nonce (manifest/order.h). ERRORS: as VerifyRole; kDelegationMissing;
+  // kVersionRollback below the version that snapshot lists; kInternal under ExpiryRule::kAll.
+  Result<Metadata> VerifyUnpinned(std::string_view role, const Signers& signers,
+                                  ByteView bytes) const;
+
   // Forgets everything but the root, to start another run.
   void ForgetBelowRoot();
 
@@ -85,13 +93,16 @@ class TrustedSet {
   const Metadata* snapshot() const { return snapshot_ ? &*snapshot_ : nullptr; }
 
  private:
-  TrustedSet(Metadata root, UtcTime now) : root_(std::move(root)), now_(now) {}
+  TrustedSet(Metadata root, UtcTime now, ExpiryRule rule)
+      : root_(std::move(root)), now_(now), rule_(rule) {}
   static std::string RoleKey(std::string_view role, const Signers& signers, std::string_view path);
+  Status CheckDue(std::string_view role, const Metadata& metadata) const;
   Status CheckTimestampRollback(const Metadata& next) const;
   Status CheckSnapshotRollback(const Snapshot& next) const;
 
   Metadata root_;  // always holds a Root
   UtcTime now_;
+  ExpiryRule rule_;
   std::optional<Metadata> timestamp_floor_;
   std::optional<Metadata> timestamp_;
   std::optional<Metadata> snapshot_floor_;

@@ -41,3 +41,12 @@ pawl_fuzzer(metadata_fuzzer SOURCES fuzz/metadata_fuzzer.cc USES pawl::manifest 
   CORPUS ${metadata_corpus} FIXTURE metadata_seeds)
 pawl_fuzzer(tuf_text_fuzzer SOURCES fuzz/tuf_text_fuzzer.cc USES pawl::manifest pawl::base
   CORPUS ${tuf_text_corpus} FIXTURE metadata_seeds)
+
+# Offline bundles: archive and challenge.
+set(bundle_corpus ${CMAKE_CURRENT_BINARY_DIR}/bundle_corpus)
+add_executable(bundle_seeds fuzz/bundle_seeds.cc)
+target_link_libraries(bundle_seeds PRIVATE pawl::build_flags pawl::manifest pawl::base)
+add_test(NAME bundle_seeds COMMAND bundle_seeds ${bundle_corpus})
+set_tests_properties(bundle_seeds PROPERTIES LABELS fuzz-replay FIXTURES_SETUP bundle_seeds)
+pawl_fuzzer(bundle_fuzzer SOURCES fuzz/bundle_fuzzer.cc USES pawl::manifest pawl::base
+  CORPUS ${bundle_corpus} FIXTURE bundle_seeds)

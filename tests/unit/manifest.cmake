@@ -15,6 +15,7 @@ pawl_test(tuf_test LABEL unit
     unit/manifest/tuf_delegation_test.cc
     unit/manifest/tuf_limits_test.cc
     unit/manifest/tuf_metadata_test.cc
+    unit/manifest/tuf_offline_test.cc
     unit/manifest/tuf_past_faults_test.cc
     unit/manifest/tuf_path_pattern_test.cc
     unit/manifest/tuf_refresh_test.cc
@@ -39,5 +40,6 @@ pawl_script_test(pawl_tuf_hostile_folder LABEL vectors
           $<TARGET_FILE:pawl-tuf> ${PROJECT_SOURCE_DIR}/../shared/vectors)
 
 pawl_test(manifest_documents_test LABEL unit
-  SOURCES unit/manifest/order_test.cc unit/manifest/release_test.cc unit/manifest/rollout_test.cc
+  SOURCES unit/manifest/bundle_test.cc unit/manifest/challenge_test.cc unit/manifest/order_test.cc
+    unit/manifest/release_test.cc unit/manifest/rollout_test.cc
   USES pawl::manifest pawl::base)

@@ -157,5 +157,47 @@ TEST(JudgeOrderTest, OlderThanTheStoreItIsRefused) {
   EXPECT_EQ(Judged(Example(), facts), ErrorCode::kOrderPredatesStore);
 }
 
+ErrorCode JudgedOffline(const Order& order, const OfflineOrderFacts& facts) {
+  const auto judged = JudgeOfflineOrder(order, order.target, facts);
+  return judged ? ErrorCode::kInternal : judged.error().code();
+}
+
+Order OfflineExample() {
+  Order order = Example();
+  order.nonce = "5eed";
+  return order;
+}
+
+// M-77
+TEST(OfflineOrderTest, OnlyTheAnswerToTheOutstandingChallengeCounts) {
+  const OfflineOrderFacts facts{"gw-1", "5eed", kNow.PlusSeconds(60)};
+  EXPECT_TRUE(JudgeOfflineOrder(OfflineExample(), OfflineExample().target, facts));
+  EXPECT_EQ(JudgedOffline(Example(), facts), ErrorCode::kOrderNonce);  // a published order
+  EXPECT_EQ(JudgedOffline(OfflineExample(), {"gw-1", "5eee", facts.now}), ErrorCode::kOrderNonce);
+  EXPECT_EQ(JudgedOffline(OfflineExample(), {"gw-1", "", facts.now}), ErrorCode::kOrderNonce);
+  Order empty = OfflineExample();
+  empty.nonce = "";
+  EXPECT_EQ(JudgedOffline(empty, {"gw-1", "", facts.now}), ErrorCode::kOrderNonce);
+}
+
+// M-77
+TEST(OfflineOrderTest, AnAnswerIsForOneDeviceAndNeverForAGroup) {
+  const OfflineOrderFacts facts{"gw-1", "5eed", kNow.PlusSeconds(60)};
+  EXPECT_EQ(JudgedOffline(OfflineExample(), {"gw-2", "5eed", facts.now}),
+            ErrorCode::kOrderNotForThisDevice);
+  Order group = OfflineExample();
+  group.target = GroupOrderPath("lab");
+  EXPECT_EQ(JudgedOffline(group, facts), ErrorCode::kOrderNotForThisDevice);
+  EXPECT_FALSE(JudgeOfflineOrder(group, DeviceOrderPath("gw-1"), facts));
+}
+
+// M-77: the counter and the age of the store do not matter, the window does.
+TEST(OfflineOrderTest, TheWindowHoldsOfflineToo) {
+  EXPECT_EQ(JudgedOffline(OfflineExample(), {"gw-1", "5eed", kNow.PlusSeconds(-1)}),
+            ErrorCode::kOrderOutsideWindow);
+  EXPECT_EQ(JudgedOffline(OfflineExample(), {"gw-1", "5eed", kNow.PlusSeconds(24 * 3600 + 1)}),
+            ErrorCode::kOrderOutsideWindow);
+}
+
 }  // namespace
 }  // namespace pawl::manifest::testing
