@@ -8,7 +8,7 @@
 
 namespace pawl::client {
 
-Result<std::unique_ptr<Device>> Device::Open(Access access, const AgentObserver& observer) {
+Result<std::unique_ptr<Device>> Device::Open(Access access, const AgentObserver& observer, const std::optional<std::string>& bundle_path) {
   std::unique_ptr<Device> device(new Device());
   PAWL_ASSIGN_OR_RETURN(device->config, LoadConfig(device->paths));
   if (access == Access::kChange) {
@@ -18,6 +18,7 @@ Result<std::unique_ptr<Device>> Device::Open(Access access, const AgentObserver&
   PAWL_TRY(device->LoadIdentity());
   PAWL_TRY(device->OpenPorts());
   PAWL_TRY(device->FixTime());
+  PAWL_TRY(bundle_path ? device->OpenBundleFile(*bundle_path) : device->OpenNetwork());
   device->Assemble(observer);
   return device;
 }
@@ -50,24 +51,42 @@ Status Device::FixTime() {
   PAWL_ASSIGN_OR_RETURN(const Json document, store->Load());
   PAWL_ASSIGN_OR_RETURN(const AgentState state, DecodeAgentState(document));
   PAWL_ASSIGN_OR_RETURN(now, EffectiveRunTime(state, system_time, running.built, *metadata, embedded_root));
+  return {};
+}
+
+Status Device::OpenBundleFile(const std::string& path) {
+  PAWL_ASSIGN_OR_RETURN(delta::FileReader reader, delta::FileReader::Open(path));
+  bundle = std::make_unique<OpenBundle>(std::move(reader));
+  auto opened = manifest::Bundle::Open(bundle->file);
+  if (!opened) return FailIn(path, std::move(opened).error());
+  bundle->bundle = std::move(*opened);
+  bundle->http = std::make_unique<BundleHttp>(*bundle->bundle);
+  fetcher = std::make_unique<HttpFetcher>(*bundle->http, std::string(kBundleUrl));
+  return {};
+}
+
+Status Device::OpenNetwork() {
   PAWL_ASSIGN_OR_RETURN(http, CurlHttp::Create({CertificateTime(system_time, running.built, now), "", {}}));
   fetcher = std::make_unique<HttpFetcher>(*http, config.server);
   return {};
 }
 
 void Device::Assemble(const AgentObserver& observer) {
-  broker = std::make_unique<LocalBroker>(*boot, *slots, *metadata, embedded_root, config.product, now, config.metadata_limits);
+  const auto rule = bundle ? manifest::ExpiryRule::kOffline : manifest::ExpiryRule::kAll;
+  Http& source = bundle ? static_cast<Http&>(*bundle->http) : *http;
+  broker = std::make_unique<LocalBroker>(*boot, *slots, *metadata, embedded_root, config.product, now, config.metadata_limits, rule);
   AgentSettings settings;
   settings.identity = {config.device_id, config.product, config.hardware, config.groups};
   settings.channel = config.channel;
   settings.running = running;
   settings.embedded_root = embedded_root;
   settings.now = now;
-  settings.install = {config.server, config.checkpoint_mib << 20U, config.memory_mib << 20U};
+  settings.expiry = rule;
+  settings.install = {bundle ? std::string(kBundleUrl) : config.server, config.checkpoint_mib << 20U, config.memory_mib << 20U};
   settings.limits = config.metadata_limits;
   settings.confirm_requires_refresh = config.confirm_requires_refresh;
   settings.keep_below_floor_rescue = config.keep_below_floor_rescue;
-  agent = std::make_unique<Agent>(AgentPorts{*http, *fetcher, *metadata, *broker, *slots, *store, *vault, *health, *clock}, settings, observer);
+  agent = std::make_unique<Agent>(AgentPorts{source, *fetcher, *metadata, *broker, *slots, *store, *vault, *health, *clock}, settings, observer);
 }
 
 }  // namespace pawl::client

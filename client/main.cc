@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
   const pawl::ProgramInfo program{
       "pawl-agent",
       "updates this device and reports its integrity state",
-      {StatusCommand(), CheckCommand(), UpdateCommand(), ConfirmCommand(), RunCommand(), HistoryCommand(), StatementCommand(),
+      {StatusCommand(), CheckCommand(), UpdateCommand(), ConfirmCommand(), RunCommand(), InstallCommand(), OrderRequestCommand(), OrderApplyCommand(), HistoryCommand(), StatementCommand(),
        DoctorCommand(), ProvisionCommand()},
       "status"};
   return pawl::RunProgram(program, argc, argv);

@@ -79,6 +79,9 @@ std::string StatusText(const Device& device) {
     out += Format("hold      nothing up to build {}: {}\n", state.held_build, state.held_reason);
   }
   out += Format("floor     security epoch {}\n", state.floor);
+  if (!state.offline.nonce.empty() && state.offline.requested) {
+    out += Format("challenge since {}, unanswered\n", FormatUtcTime(*state.offline.requested));
+  }
   out += Format("refresh   {}\n", state.last_refresh ? FormatUtcTime(*state.last_refresh) : "never");
   if (device.now != device.system_time) {
     out += Format("clock     says {}, which is before signed times; {} is used\n", FormatUtcTime(device.system_time), FormatUtcTime(device.now));
@@ -119,6 +122,7 @@ Json StatusJson(const Device& device) {
               {"held_build", state.held_build},
               {"held_reason", state.held_reason},
               {"last_refresh", state.last_refresh ? Json(FormatUtcTime(*state.last_refresh)) : Json()},
+              {"challenge_since", state.offline.nonce.empty() || !state.offline.requested ? Json() : Json(FormatUtcTime(*state.offline.requested))},
               {"time", FormatUtcTime(device.now)},
               {"clock_behind", device.now != device.system_time},
               {"boots", state.boots},

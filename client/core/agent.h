@@ -20,10 +20,13 @@
 #include "client/core/order_desk.h"
 #include "client/ports/broker.h"
 #include "client/ports/clock.h"
+#include "client/ports/entropy.h"
 #include "client/ports/health.h"
 #include "client/ports/http.h"
 #include "client/ports/key_vault.h"
 #include "client/ports/state_store.h"
+#include "manifest/bundle.h"
+#include "manifest/challenge.h"
 #include "manifest/refresh.h"
 #include "manifest/release.h"
 
@@ -49,6 +52,7 @@ struct AgentSettings {
   UtcTime now;                      // effective time of this run
   InstallSettings install;
   manifest::MetadataLimits limits;
+  manifest::ExpiryRule expiry = manifest::ExpiryRule::kAll;  // kOffline only where a person brought a bundle: ports and broker belong to it
   bool confirm_requires_refresh = true;  // false only by the written offline policy
   bool keep_below_floor_rescue = false;
 };
@@ -93,6 +97,18 @@ class Agent {
   // ERRORS: any; what was reached stays reached.
   Result<UpdateOutcome> Update();
 
+  // The release in a bundle, by the rules of a release by channel but without a rollout; resumes as Update does. REQUIRES: the network
+  // ports read from `bundle`, and `expiry` is kOffline, here and in the broker. ERRORS: any; kBundleIncomplete, kProductMismatch,
+  // kAlreadyDone when it runs, kTrialPending, kOrderUnderWay.
+  Result<UpdateOutcome> Install(const manifest::Bundle& bundle);
+
+  // The order in a bundle, once; given again before it is finished, it goes on. REQUIRES: as Install. ERRORS: any; kOrderMissing,
+  // kOrderNonce, kOrderReplayed, kTrialPending and those of the order desk.
+  Result<UpdateOutcome> ApplyOrder(const manifest::Bundle& bundle);
+
+  // A new challenge with a new nonce; an older one is answered in vain from now on. ERRORS: E05xx, those of the key vault.
+  Result<manifest::Challenge> RequestOrder(Entropy& entropy);
+
   // Is there anything to do? Changes nothing but metadata, time floor and the note of a refresh.
   Result<CheckOutcome> Check();
 
@@ -125,6 +141,15 @@ class Agent {
   Result<std::optional<Goal>> ChooseGoal(manifest::TufClient& tuf, UpdateOutcome& outcome);
   Result<std::optional<Goal>> GoalByOrder(AcceptedOrder order, UpdateOutcome& outcome);
   Result<std::optional<Goal>> GoalByChannel(manifest::TufClient& tuf, UpdateOutcome& outcome);
+  Result<std::optional<Goal>> GoalOfUnfinishedOrder(manifest::TufClient& tuf);
+  Result<AcceptedOrder> AcceptOffline(manifest::TufClient& tuf, const manifest::Bundle& bundle, ByteView order);
+  manifest::Challenge DescribeForChallenge(const PolicyFacts& policy) const;
+  bool UnderWay() const;
+  bool OrderUnfinished() const;
+  Result<bool> IsArmedAlready(bool same) const;
+  bool IsResident(const FoundRelease& release) const;
+  UpdateOutcome Armed(UpdateOutcome outcome) const;
+  Result<UpdateOutcome> Carry(const Goal& goal, UpdateOutcome outcome);
   void NoteRefusedOrders(const std::vector<RefusedOrder>& refused);
   Status Plan(const Goal& goal);
   Status Drive(Effect effect, UpdateOutcome& outcome);

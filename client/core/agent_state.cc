@@ -240,6 +240,12 @@ Result<AgentState> DecodeAgentState(const Json& document) {
   PAWL_TRY(Optional(root, "statement_sha256", state.statement_sha256, ReadText));
   PAWL_TRY(Optional(root, "boots", state.boots, ReadNumber));
   PAWL_TRY(Optional(root, "last_boot_id", state.last_boot_id, ReadText));
+  if (root.Has("offline")) {
+    PAWL_ASSIGN_OR_RETURN(const JsonObject offline, root.Object("offline"));
+    PAWL_TRY(Optional(offline, "nonce", state.offline.nonce, ReadText));
+    PAWL_TRY(Optional(offline, "requested", state.offline.requested, ReadTime));
+    PAWL_TRY(Optional(offline, "obeyed", state.offline.obeyed, ReadText));
+  }
   if (root.Has("measurement") && !root.json()["measurement"].is_null()) {
     PAWL_ASSIGN_OR_RETURN(const JsonObject measurement, root.Object("measurement"));
     PAWL_ASSIGN_OR_RETURN(state.measurement, DecodeMeasurement(measurement));
@@ -255,6 +261,11 @@ void EncodeAgentState(const AgentState& state, Json& document) {
   MergeMap(document["orders"], state.orders, [](const OrderMemory& memory) {
     return Json{{"counter", memory.counter}, {"keyset", memory.keyset}, {"id", memory.id}, {"refused", memory.refused}};
   });
+  if (!document["offline"].is_object()) document["offline"] = Json::object();
+  document["offline"]["nonce"] = state.offline.nonce;
+  document["offline"]["obeyed"] = state.offline.obeyed;
+  document["offline"].erase("requested");
+  if (state.offline.requested) document["offline"]["requested"] = state.offline.requested->seconds;
   document["created"] = state.created.seconds;
   document["floor"] = state.floor;
   const auto optional_time = [&](const char* name, const std::optional<UtcTime>& time) {

@@ -69,6 +69,13 @@ struct OrderMemory {
   std::string refused;  // id and code of the last refusal, so that a standing order is noted once
 };
 
+// The challenge for an offline order, and the last answer that was obeyed.
+struct OfflineMemory {
+  std::string nonce;  // outstanding; empty: none
+  std::optional<UtcTime> requested;
+  std::string obeyed;  // id of the order: a second try is told why it is none
+};
+
 // Chunk digests of the booted slot, so that a resumed run need not measure again. Saves work, proves nothing.
 struct Measurement {
   std::string boot_id;
@@ -93,6 +100,7 @@ struct AgentState {
   std::string unconfirmed_release;            // manifest digest of a release whose trial ended without a verdict …
   std::uint64_t unconfirmed_trials = 0;       // … and how often: a power cut during a trial is not the release's fault
   std::map<std::string, OrderMemory> orders;  // by TUF path
+  OfflineMemory offline;
   std::string accepted_order;                 // id of an order that was accepted and is not finished
   std::uint64_t statement_seq = 0;
   std::string statement_sha256;               // of the last statement, hex

@@ -29,11 +29,14 @@ void RaiseTimeFloor(AgentState& state, const manifest::RefreshResult& result) {
 
 Result<manifest::TufClient> Agent::Refresh() {
   Say("refreshing metadata");
-  PAWL_ASSIGN_OR_RETURN(auto tuf, manifest::TufClient::Open(ports_.metadata, settings_.embedded_root, settings_.now, settings_.limits));
+  PAWL_ASSIGN_OR_RETURN(auto tuf, manifest::TufClient::Open(ports_.metadata, settings_.embedded_root, settings_.now, settings_.limits,
+                                                            settings_.expiry));
   PAWL_ASSIGN_OR_RETURN(const manifest::RefreshResult result, tuf.Refresh(ports_.fetcher));
   RaiseTimeFloor(state_, result);
   state_.highest_root = std::max(state_.highest_root, result.root_version);
-  state_.last_refresh = settings_.now;
+  // Whether this device reaches a server is what confirming asks; a bundle says nothing about it.
+  //= docs/manifest-format.md#M-75
+  if (settings_.expiry == manifest::ExpiryRule::kAll) state_.last_refresh = settings_.now;
   PAWL_TRY(ResolveRunningRelease(tuf));
   PAWL_TRY(SaveState({}));
   return tuf;
@@ -119,23 +122,41 @@ Result<std::optional<Agent::Goal>> Agent::ChooseGoal(manifest::TufClient& tuf, U
   outcome.refused_orders = std::move(findings.refused);
   if (findings.accepted) return GoalByOrder(std::move(*findings.accepted), outcome);
 
-  const UpdateRecord& update = state_.update;
-  const bool under_way = update.phase == Phase::kPlanned || update.phase == Phase::kWriting || update.phase == Phase::kVerified;
-  const bool cut_short = update.phase == Phase::kRolledBack && state_.accepted_order == update.order_id;
-  if ((under_way || cut_short) && !update.order_id.empty()) {
+  if (OrderUnfinished()) {
     // An accepted order is finished whatever the channel says: single use must never mean lost by a cut.
-    auto found = FetchRelease(tuf, ports_.fetcher, settings_.identity.product, update.release.path, update.release.manifest_sha256);
-    Status allowed;
-    if (!found) {
-      allowed = std::unexpected(found.error());
-    } else {
-      const Purpose purpose = found->manifest.build < settings_.running.build ? Purpose::kRollback : Purpose::kInstall;
-      allowed = CheckPolicy(found->manifest, purpose, policy);
-      if (allowed) return Goal{std::move(*found), purpose, update.order_id, update.order_reason};
-    }
-    PAWL_TRY(AbandonOrder(allowed.error()));
+    PAWL_ASSIGN_OR_RETURN(std::optional<Goal> goal, GoalOfUnfinishedOrder(tuf));
+    if (goal) return goal;
   }
   return GoalByChannel(tuf, outcome);
+}
+
+bool Agent::UnderWay() const {
+  const Phase phase = state_.update.phase;
+  return phase == Phase::kPlanned || phase == Phase::kWriting || phase == Phase::kVerified;
+}
+
+bool Agent::OrderUnfinished() const {
+  const UpdateRecord& update = state_.update;
+  const bool cut_short = update.phase == Phase::kRolledBack && state_.accepted_order == update.order_id;
+  return (UnderWay() || cut_short) && !update.order_id.empty();
+}
+
+// The release of an order that was accepted, looked up afresh. When it is gone for good, or no longer allowed, the order is given
+// up: then this is empty, and the record says why.
+Result<std::optional<Agent::Goal>> Agent::GoalOfUnfinishedOrder(manifest::TufClient& tuf) {
+  const UpdateRecord& update = state_.update;
+  PAWL_ASSIGN_OR_RETURN(const PolicyFacts policy, Policy());
+  auto found = FetchRelease(tuf, ports_.fetcher, settings_.identity.product, update.release.path, update.release.manifest_sha256);
+  Status allowed;
+  if (!found) {
+    allowed = std::unexpected(found.error());
+  } else {
+    const Purpose purpose = found->manifest.build < settings_.running.build ? Purpose::kRollback : Purpose::kInstall;
+    allowed = CheckPolicy(found->manifest, purpose, policy);
+    if (allowed) return Goal{std::move(*found), purpose, update.order_id, update.order_reason};
+  }
+  PAWL_TRY(AbandonOrder(allowed.error()));
+  return std::optional<Goal>();
 }
 
 // An accepted order whose release was withdrawn or is no longer allowed must not stand in the way of releases for ever.
@@ -154,8 +175,7 @@ Status Agent::AbandonOrder(const Error& why) {
 
 Status Agent::Plan(const Goal& goal) {
   UpdateRecord& update = state_.update;
-  const bool under_way = update.phase == Phase::kPlanned || update.phase == Phase::kWriting || update.phase == Phase::kVerified;
-  if (under_way && update.release.manifest_sha256 == goal.release.reference.sha256 && update.target == OtherSlot(facts_.booted)) {
+  if (UnderWay() && update.release.manifest_sha256 == goal.release.reference.sha256 && update.target == OtherSlot(facts_.booted)) {
     update.order_id = goal.order_id;
     update.order_reason = goal.order_reason;
     return SaveState({});  // the same plan: go on where it stopped
@@ -173,9 +193,7 @@ Status Agent::Plan(const Goal& goal) {
   fresh.tries = release.health.tries;
   for (const manifest::Component& component : release.components) fresh.bytes_full += component.full.file.length;
   // A rollback to what still lies in the other slot needs no byte, only the re-read.
-  const auto resident = state_.slots.find(std::string(SlotName(fresh.target)));
-  if (resident != state_.slots.end() && resident->second.manifest_sha256 == fresh.release.manifest_sha256 &&
-      facts_.Bootable(fresh.target)) {
+  if (IsResident(goal.release)) {
     fresh.route = "already in the slot";
     for (const manifest::Component& component : release.components) {
       fresh.progress.push_back({component.name, component.full.head_sha256, "", 0, {}, true});
@@ -187,6 +205,12 @@ Status Agent::Plan(const Goal& goal) {
   return ApplyEvent(Event::kPlanMade, {Note(goal.order_id.empty() ? "planned" : "order-accepted", "",
                                             Format("{} → {}{}{}", settings_.running.version, release.version,
                                                    goal.order_reason.empty() ? "" : ", by order: ", goal.order_reason))});
+}
+
+bool Agent::IsResident(const FoundRelease& release) const {
+  const Slot other = OtherSlot(facts_.booted);
+  const auto resident = state_.slots.find(std::string(SlotName(other)));
+  return resident != state_.slots.end() && resident->second.manifest_sha256 == release.reference.sha256 && facts_.Bootable(other);
 }
 
 // Keeps the phase when another try may help, gives the plan up when not.
@@ -266,15 +290,7 @@ Status Agent::AdoptRescue() {
 Result<UpdateOutcome> Agent::Update() {
   if (state_.update.phase == Phase::kTrial) return Confirm();
   UpdateOutcome outcome;
-  const auto armed = [&] {
-    outcome.kind = UpdateOutcome::Kind::kArmed;
-    outcome.text = Format("{} is in slot {}, read back and armed for {} tr{}.\nnext: reboot; then the new system checks itself and confirms.\n",
-                          state_.update.release.version, SlotName(state_.update.target), state_.update.tries,
-                          state_.update.tries == 1 ? "y" : "ies, then back");
-    outcome.bytes_full = state_.update.bytes_full;
-    return outcome;
-  };
-  if (state_.update.phase == Phase::kArmed) return armed();
+  if (state_.update.phase == Phase::kArmed) return Armed(std::move(outcome));
   PAWL_ASSIGN_OR_RETURN(auto tuf, Refresh());
   PAWL_TRY(AdoptRescue());
   PAWL_ASSIGN_OR_RETURN(const std::optional<Goal> goal, ChooseGoal(tuf, outcome));
@@ -284,11 +300,25 @@ Result<UpdateOutcome> Agent::Update() {
     }
     return outcome;
   }
-  PAWL_TRY(Plan(*goal));
+  return Carry(*goal, std::move(outcome));
+}
+
+UpdateOutcome Agent::Armed(UpdateOutcome outcome) const {
+  outcome.kind = UpdateOutcome::Kind::kArmed;
+  outcome.text = Format("{} is in slot {}, read back and armed for {} tr{}.\nnext: reboot; then the new system checks itself and confirms.\n",
+                        state_.update.release.version, SlotName(state_.update.target), state_.update.tries,
+                        state_.update.tries == 1 ? "y" : "ies, then back");
+  outcome.bytes_full = state_.update.bytes_full;
+  return outcome;
+}
+
+// From a decision to an armed slot.
+Result<UpdateOutcome> Agent::Carry(const Goal& goal, UpdateOutcome outcome) {
+  PAWL_TRY(Plan(goal));
   if (auto driven = Drive(PendingEffect(state_.update.phase), outcome); !driven) {
     return std::unexpected(GiveUpOrRetry(std::move(driven).error()));
   }
-  return armed();
+  return Armed(std::move(outcome));
 }
 
 Result<CheckOutcome> Agent::Check() {

@@ -64,7 +64,9 @@ Result<Route> Agent::RouteFor(const manifest::Component& component) {
     const auto expected = FetchChunkList(delta.source_chunks, delta.source_size);
     if (!expected) {
       // A delta is an offer; without its list the full image remains.
-      Log(LogLevel::kWarning, Format("event=delta-skipped code={} {}", CodeName(expected.error().code()), expected.error().Message()));
+      // A bundle carries the deltas that somebody chose, so what it lacks is no news.
+      const bool chosen = expected.error().code() == ErrorCode::kBundleIncomplete;
+      Log(chosen ? LogLevel::kInfo : LogLevel::kWarning, Format("event=delta-skipped code={} {}", CodeName(expected.error().code()), expected.error().Message()));
       continue;
     }
     PAWL_ASSIGN_OR_RETURN(const auto measured, MeasureBooted(component.name, delta.source_size));

@@ -54,7 +54,7 @@ Result<std::unique_ptr<BlockDevice>> LocalBroker::OpenTarget(Slot slot, std::str
 Status LocalBroker::VerifySlot(Slot slot, const ReleaseReference& release) {
   PAWL_TRY(RefuseBooted(slot));
   //= docs/threat-model.md#T-BOUNDARY-5: nothing is armed that was not named by the signed chain and read back here.
-  PAWL_ASSIGN_OR_RETURN(auto tuf, manifest::TufClient::Open(metadata_, embedded_root_, now_, limits_));
+  PAWL_ASSIGN_OR_RETURN(auto tuf, manifest::TufClient::Open(metadata_, embedded_root_, now_, limits_, rule_));
   PAWL_TRY(tuf.LoadStored());
   PAWL_ASSIGN_OR_RETURN(const manifest::TrustedTarget target, tuf.FindTarget(release.path, nullptr));
   PAWL_ASSIGN_OR_RETURN(const manifest::ReleaseManifest checked, CheckRelease(target, product_, release.manifest));

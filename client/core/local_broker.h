@@ -19,11 +19,12 @@ namespace pawl::client {
 
 class LocalBroker : public Broker {
  public:
-  // Borrows all references. `now` is the effective time of this run, `embedded_root` the root of trust in the running image.
+  // Borrows all references. `now` is the effective time of this run, `embedded_root` the root of trust in the running image. `rule` is
+  // kOffline only in a process that a person has started with a bundle: nobody can ask for it later.
   LocalBroker(BootControl& boot, SlotDevices& slots, manifest::MetadataStore& metadata, ByteView embedded_root, std::string product,
-              UtcTime now, const manifest::MetadataLimits& limits)
+              UtcTime now, const manifest::MetadataLimits& limits, manifest::ExpiryRule rule = manifest::ExpiryRule::kAll)
       : boot_(boot), slots_(slots), metadata_(metadata), embedded_root_(embedded_root.begin(), embedded_root.end()),
-        product_(std::move(product)), now_(now), limits_(limits) {}
+        product_(std::move(product)), now_(now), limits_(limits), rule_(rule) {}
 
   Result<BootFacts> Facts() override { return boot_.Read(); }
   Result<std::unique_ptr<RandomReader>> OpenForReading(Slot slot, std::string_view component) override;
@@ -41,6 +42,7 @@ class LocalBroker : public Broker {
   std::string product_;
   UtcTime now_;
   manifest::MetadataLimits limits_;
+  manifest::ExpiryRule rule_;
   std::optional<std::pair<Slot, Sha256Digest>> verified_;  // by this process, and not opened for writing since
 };
 

@@ -102,7 +102,35 @@ OrderFindings LookForOrders(manifest::TufClient& tuf, manifest::Fetcher& fetcher
   return findings;
 }
 
+//= docs/manifest-format.md#M-76
+Result<AcceptedOrder> JudgeOfflineAnswer(manifest::TufClient& tuf, manifest::Fetcher& fetcher, const DeskFacts& facts,
+                                         const OfflineAnswer& answer) {
+  AcceptedOrder accepted;
+  accepted.id = HashSha256(answer.order).Hex();
+  accepted.path = manifest::DeviceOrderPath(facts.identity.device_id);
+  auto target = tuf.FindUnpinned(kOrdersRole, accepted.path, answer.role_file);
+  if (!target && target.error().code() == ErrorCode::kTargetMissing) {
+    return Fail(ErrorCode::kOrderNotForThisDevice, target.error().Message());
+  }
+  if (!target) return std::unexpected(std::move(target).error());
+  PAWL_TRY(manifest::TufClient::CheckTarget(*target, answer.order));
+  accepted.keyset = target->role_keyset.Hex();
+  PAWL_ASSIGN_OR_RETURN(accepted.order, manifest::ParseOrder(answer.order));
+  if (facts.state.offline.obeyed == accepted.id) {
+    return Fail(ErrorCode::kOrderReplayed, "this answer was obeyed before; expected one to a new challenge");
+  }
+  PAWL_TRY(manifest::JudgeOfflineOrder(accepted.order, accepted.path, {facts.identity.device_id, facts.state.offline.nonce, facts.now}));
+  PAWL_TRY(FindReleaseOf({tuf, fetcher, facts.identity, facts.state, facts.policy, facts.now}, accepted));
+  return accepted;
+}
+
+//= docs/manifest-format.md#M-78
 void RememberOrder(const AcceptedOrder& order, AgentState& state) {
+  if (order.order.nonce) {
+    // The counters of published orders are another story: an answer must not stand in the way of the next published one.
+    state.offline = {"", std::nullopt, order.id};
+    return;
+  }
   state.orders[order.path] = OrderMemory{order.order.counter, order.keyset, order.id, ""};
 }
 

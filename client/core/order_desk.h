@@ -52,7 +52,24 @@ struct OrderFindings {
 OrderFindings LookForOrders(manifest::TufClient& tuf, manifest::Fetcher& fetcher, const Addressee& identity, const AgentState& state,
                             const PolicyFacts& facts, UtcTime now);
 
-// Notes that an order was accepted: its counter will not be obeyed again. To be committed together with what it starts.
+// The device as an order finds it. Borrows everything.
+struct DeskFacts {
+  const Addressee& identity;
+  const AgentState& state;
+  const PolicyFacts& policy;
+  UtcTime now;
+};
+// What an offline bundle brings for an order.
+struct OfflineAnswer {
+  ByteView role_file;  // of "orders", pinned by no snapshot
+  ByteView order;
+};
+// Judges the answer to this device's challenge. Changes nothing. ERRORS: those of TufClient::FindUnpinned and JudgeOfflineOrder,
+// kOrderReplayed when it was obeyed before, kOrderReleaseUnknown, kAlreadyDone, E07xx.
+Result<AcceptedOrder> JudgeOfflineAnswer(manifest::TufClient& tuf, manifest::Fetcher& fetcher, const DeskFacts& facts,
+                                         const OfflineAnswer& answer);
+
+// Notes that an order was accepted: its counter, or its nonce, will not be obeyed again. To be committed together with what it starts.
 void RememberOrder(const AcceptedOrder& order, AgentState& state);
 
 }  // namespace pawl::client

@@ -188,6 +188,76 @@ void SimWorld::Publish() {
   for (const auto& [name, bytes] : repository.files) http.Serve(name, bytes);
 }
 
+SimBundle SimWorld::Bundle(const std::string& version, bool full, const std::vector<std::string>& from) {
+  SimBundle bundle;
+  for (const auto& [name, bytes] : repository.files) {
+    const bool newest = name.starts_with("metadata/") && IsNewest(name);
+    if (newest || name.starts_with("metadata/timestamp") || name.ends_with(".root.json")) bundle.Put(name, bytes);
+  }
+  if (version.empty()) return bundle;
+  const SimRelease& release = releases_.at(version);
+  const std::size_t slash = release.path.rfind('/');
+  const std::string manifest = Format("targets/{}/{}.manifest.json", release.path.substr(0, slash), release.sha256.Hex());
+  bundle.Put(manifest, repository.files.at(manifest));
+  const manifest::Component& component = release.manifest.components[0];
+  const auto put = [&](const manifest::FileReference& file) { bundle.Put(file.path, http.file(file.path)); };
+  put(component.chunks.file);
+  if (full) put(component.full.file);
+  for (const manifest::Delta& delta : component.deltas) {
+    const bool wanted = std::ranges::any_of(from, [&](const std::string& name) {
+      return HashSha256(releases_.at(name).image) == delta.source_sha256;
+    });
+    if (!wanted) continue;
+    put(delta.source_chunks.file);
+    put(delta.container.file);
+  }
+  return bundle;
+}
+
+// Metadata of the version that the snapshot now lists; roles that nobody needs offline too, which does no harm.
+bool SimWorld::IsNewest(const std::string& name) {
+  for (const std::string& role : {std::string("snapshot"), std::string("targets"), client::ReleasesRole(kProduct)}) {
+    if (name == Format("metadata/{}.{}.json", repository.Version(role), role)) return true;
+  }
+  return false;
+}
+
+manifest::Order SimWorld::Answer(const manifest::Challenge& challenge, manifest::OrderAction action, const std::string& version) {
+  manifest::Order order;
+  order.target = manifest::DeviceOrderPath(challenge.device_id);
+  order.counter = 1;
+  order.action = action;
+  if (!version.empty()) {
+    order.release_path = releases_.at(version).path;
+    order.release_sha256 = releases_.at(version).sha256;
+  }
+  order.not_before = challenge.time;
+  order.not_after = challenge.time.PlusSeconds(kSecondsPerDay);
+  order.reason = "no network on site";
+  order.nonce = challenge.nonce;
+  return order;
+}
+
+Json SimWorld::OfflineRole(const manifest::Order& order) {
+  const std::string text = manifest::EncodeOrder(order);
+  Json part = repository.Part(client::kOrdersRole);
+  part["version"] = repository.Version(client::kOrdersRole) + 1;
+  part["targets"] = Json{{order.target, Json{{"length", text.size()}, {"hashes", Json{{"sha256", HashSha256(AsBytes(text)).Hex()}}}}}};
+  return part;
+}
+
+SimBundle SimWorld::AnswerBundle(const manifest::Order& order, bool payloads) {
+  std::string version;
+  for (const auto& [name, release] : releases_) {
+    if (order.release_path == release.path) version = name;
+  }
+  SimBundle bundle = Bundle(version, payloads);
+  bundle.Put(std::string(manifest::kOfflineOrder), manifest::EncodeOrder(order));
+  bundle.Put(std::string(manifest::kOfflineOrdersRole),
+             SimTufRepository::Sign(OfflineRole(order), repository.SigningKeys(client::kOrdersRole)));
+  return bundle;
+}
+
 const SimRelease* SimWorld::Identify(const Bytes& disk) const {
   for (const auto& [version, release] : releases_) {
     if (disk.size() >= release.image.size() && std::equal(release.image.begin(), release.image.end(), disk.begin())) return &release;
@@ -206,12 +276,13 @@ SimDevice::SimDevice(SimWorld& world, const std::string& first_release, std::str
 
 // What lives as long as one process of the agent.
 struct SimDevice::Process {
+  std::unique_ptr<client::BundleHttp> bundle_http;
   std::unique_ptr<client::HttpFetcher> fetcher;
   std::unique_ptr<client::LocalBroker> broker;
   std::unique_ptr<client::Agent> agent;
 };
 
-std::unique_ptr<SimDevice::Process> SimDevice::NewProcess() {
+std::unique_ptr<SimDevice::Process> SimDevice::NewProcess(const manifest::Bundle* bundle) {
   auto process = std::make_unique<Process>();
   const Bytes& disk = slots.disk(boot.environment().booted).durable();
   client::AgentSettings settings;
@@ -223,14 +294,18 @@ std::unique_ptr<SimDevice::Process> SimDevice::NewProcess() {
   const auto state = client::DecodeAgentState(store.document());
   settings.now = powered ? Must(client::EffectiveRunTime(Must(state), world_.clock.SystemTime(), settings.running.built, metadata, settings.embedded_root))
                          : world_.clock.now;
-  settings.install = {std::string(kBase), kChunkBytes, 16U << 20U};
+  const std::string base(bundle == nullptr ? kBase : client::kBundleUrl);
+  settings.expiry = bundle == nullptr ? manifest::ExpiryRule::kAll : manifest::ExpiryRule::kOffline;
+  settings.install = {base, kChunkBytes, 16U << 20U};
   settings.confirm_requires_refresh = confirm_requires_refresh;
   settings.limits = limits;
-  process->fetcher = std::make_unique<client::HttpFetcher>(world_.http, std::string(kBase));
+  if (bundle != nullptr) process->bundle_http = std::make_unique<client::BundleHttp>(*bundle);
+  client::Http& http = bundle == nullptr ? static_cast<client::Http&>(world_.http) : *process->bundle_http;
+  process->fetcher = std::make_unique<client::HttpFetcher>(http, base);
   process->broker = std::make_unique<client::LocalBroker>(boot, slots, metadata, settings.embedded_root, std::string(kProduct), settings.now,
-                                                          settings.limits);
+                                                          settings.limits, settings.expiry);
   process->agent = std::make_unique<client::Agent>(
-      client::AgentPorts{world_.http, *process->fetcher, metadata, *process->broker, slots, store, vault, health, world_.clock}, settings,
+      client::AgentPorts{http, *process->fetcher, metadata, *process->broker, slots, store, vault, health, world_.clock}, settings,
       client::AgentObserver{});
   return process;
 }
@@ -251,6 +326,44 @@ Result<client::CheckOutcome> SimDevice::Check() {
   const auto process = NewProcess();
   PAWL_TRY(process->agent->Start());
   return process->agent->Check();
+}
+
+Result<client::UpdateOutcome> SimDevice::Install(const SimBundle& bundle) {
+  StickReader file(bundle, world_.cuts);
+  PAWL_ASSIGN_OR_RETURN(const manifest::Bundle opened, manifest::Bundle::Open(file));
+  const auto process = NewProcess(&opened);
+  PAWL_TRY(process->agent->Start());
+  return process->agent->Install(opened);
+}
+
+Result<client::UpdateOutcome> SimDevice::ApplyOrder(const SimBundle& bundle) {
+  StickReader file(bundle, world_.cuts);
+  PAWL_ASSIGN_OR_RETURN(const manifest::Bundle opened, manifest::Bundle::Open(file));
+  const auto process = NewProcess(&opened);
+  PAWL_TRY(process->agent->Start());
+  return process->agent->ApplyOrder(opened);
+}
+
+namespace {
+
+class CountingEntropy : public client::Entropy {
+ public:
+  explicit CountingEntropy(std::uint64_t number) : dice_(number) {}
+  void Fill(ByteSpan out) override {
+    for (std::uint8_t& byte : out) byte = static_cast<std::uint8_t>(dice_.Next());
+  }
+
+ private:
+  Dice dice_;
+};
+
+}  // namespace
+
+Result<manifest::Challenge> SimDevice::RequestOrder() {
+  const auto process = NewProcess();
+  PAWL_TRY(process->agent->Start());
+  CountingEntropy entropy(HashSha256(AsBytes(id)).bytes[0] * 1000ULL + ++challenges);
+  return process->agent->RequestOrder(entropy);
 }
 
 Status SimDevice::Start() { return NewProcess()->agent->Start(); }

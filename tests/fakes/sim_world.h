@@ -12,12 +12,14 @@
 #include <vector>
 
 #include "client/core/agent.h"
+#include "client/core/bundle_http.h"
 #include "client/core/http_fetcher.h"
 #include "client/core/local_broker.h"
 #include "manifest/order.h"
 #include "manifest/release.h"
 #include "tests/fakes/cut_schedule.h"
 #include "tests/fakes/sim_boot.h"
+#include "tests/fakes/sim_bundle.h"
 #include "tests/fakes/sim_disk.h"
 #include "tests/fakes/sim_ports.h"
 #include "tests/fakes/sim_tuf_repository.h"
@@ -47,6 +49,12 @@ class SimWorld {
   void Rollout(const std::string& version);
   void Order(const std::string& device_id, std::uint64_t counter, manifest::OrderAction action, const std::string& version);
   void Publish();
+  // What `pawl-signer bundle make` would write of the published files: the chain, and the release with these containers.
+  SimBundle Bundle(const std::string& version, bool full = true, const std::vector<std::string>& from = {});
+  // The answer to a challenge: an order with its nonce in a role file that is not published. Adjust before it is taken into a bundle.
+  manifest::Order Answer(const manifest::Challenge& challenge, manifest::OrderAction action, const std::string& version);
+  Json OfflineRole(const manifest::Order& order);
+  SimBundle AnswerBundle(const manifest::Order& order, bool payloads = true);
 
   SimRelease& release(const std::string& version) { return releases_.at(version); }
   // Which release's image lies at the start of these bytes, whole and exact? Null: none.
@@ -59,6 +67,7 @@ class SimWorld {
 
  private:
   manifest::ContainerReference Container(const std::string& folder, const std::optional<Bytes>& source, const Bytes& target);
+  bool IsNewest(const std::string& name);
   manifest::FileReference Payload(const Bytes& bytes, const std::string& ending);
   std::map<std::string, SimRelease> releases_;
 };
@@ -71,6 +80,9 @@ class SimDevice {
   Result<client::UpdateOutcome> Update();
   Result<client::UpdateOutcome> Confirm();
   Result<client::CheckOutcome> Check();
+  Result<client::UpdateOutcome> Install(const SimBundle& bundle);
+  Result<client::UpdateOutcome> ApplyOrder(const SimBundle& bundle);
+  Result<manifest::Challenge> RequestOrder();
   Status Start();
   client::AgentState State();
 
@@ -96,10 +108,11 @@ class SimDevice {
   std::vector<std::string> groups{"lab"};
   bool confirm_requires_refresh = true;
   manifest::MetadataLimits limits;
+  std::uint64_t challenges = 0;  // the nonces of a device follow from their number
 
  private:
   struct Process;
-  std::unique_ptr<Process> NewProcess();
+  std::unique_ptr<Process> NewProcess(const manifest::Bundle* bundle = nullptr);
   SimWorld& world_;
 };
 

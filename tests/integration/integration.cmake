@@ -17,6 +17,7 @@ pawl_test(recovery_rehearsal_test LABEL integration
     integration/rehearsal.cc
     unit/signer/signer_test_util.cc
   USES pawl_fakes pawl::signer)
+pawl_test(offline_flow_test LABEL integration SOURCES integration/offline_flow_test.cc USES pawl_fakes)
 
 pawl_script_test(device_story LABEL integration TIMEOUT 900
   COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/integration/device_story_test.py ${PROJECT_BINARY_DIR})

@@ -32,6 +32,7 @@ AgentState FullState() {
   state.held_build = 12;
   state.held_reason = "why";
   state.orders["orders/group/lab.json"] = {4, "keyset", "id", "mark"};
+  state.offline = {std::string(64, 'e'), UtcTime{4000}, "obeyed"};
   state.statement_seq = 5;
   state.boots = 6;
   state.measurement = Measurement{"boot", "rootfs", Slot::kB, 3 << 20, {HashSha256(AsBytes("1")), HashSha256(AsBytes("2"))}};
