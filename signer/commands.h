@@ -32,6 +32,7 @@ std::vector<Command> BuildCommands(UtcTime now);     // build, delta, release
 std::vector<Command> ContainerCommands();            // delta make, full, apply, show
 std::vector<Command> RolloutCommands(UtcTime now);   // rollout set, order new
 std::vector<Command> PublishCommands(UtcTime now);   // publish, refresh
+std::vector<Command> BundleCommands(UtcTime now);    // bundle make, order answer
 std::vector<Command> UpkeepCommands(UtcTime now);    // retire, prune
 std::vector<Command> DoctorCommands(UtcTime now);    // repo doctor
 

@@ -5,6 +5,7 @@ pawl_test(signer_test LABEL unit
     unit/signer/describe_test.cc
     unit/signer/fake_web.cc
     unit/signer/key_file_test.cc
+    unit/signer/offline_test.cc
     unit/signer/pkcs11_encoding_test.cc
     unit/signer/pkcs11_uri_test.cc
     unit/signer/prune_test.cc
