@@ -44,3 +44,6 @@ pawl_script_test(repo_doctor LABEL integration TIMEOUT 900
   COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/integration/repo_doctor_test.py $<TARGET_FILE:pawl-signer>)
 pawl_script_test(refresh_unit LABEL integration TIMEOUT 900
   COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/integration/refresh_unit_test.py $<TARGET_FILE:pawl-signer>)
+
+pawl_script_test(offline_story LABEL integration TIMEOUT 900
+  COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/integration/offline_story_test.py ${PROJECT_BINARY_DIR})
