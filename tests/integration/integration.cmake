@@ -40,6 +40,10 @@ pawl_script_test(token_ceremony LABEL integration
   COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/integration/token_ceremony_test.py
           $<TARGET_FILE:pawl-signer> $<TARGET_FILE:pawl-tuf> ${PAWL_SOFTHSM})
 
+pawl_script_test(key_ceremony LABEL integration TIMEOUT 900
+  COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/integration/key_ceremony_test.py
+          --signer $<TARGET_FILE:pawl-signer>)
+
 pawl_script_test(repo_doctor LABEL integration TIMEOUT 900
   COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/integration/repo_doctor_test.py $<TARGET_FILE:pawl-signer>)
 pawl_script_test(refresh_unit LABEL integration TIMEOUT 900
