@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "base/format.h"
+#include "base/printable.h"
 
 namespace pawl {
 namespace {
@@ -349,28 +350,6 @@ int ExitStatus(ErrorCode code) {
   if (code == kLockHeld) return 75;  // EX_TEMPFAIL
   return 10 + static_cast<int>(std::to_underlying(ClassOf(code)));
 }
-
-namespace {
-
-// Messages quote what came from outside, and end on terminals and in logs: no byte of it may move a cursor or begin a line.
-//= docs/manifest-format.md#M-36
-std::string Printable(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
-    const bool second_set = byte == 0xC2 && next >= 0x80 && next < 0xA0;  // U+0080 … U+009F in UTF-8
-    if (byte >= 0x20 && byte != 0x7F && !second_set) {
-      out += text[i];
-      continue;
-    }
-    out += Format("\\x{:02x}", static_cast<unsigned>(second_set ? next : byte));
-    if (second_set) ++i;
-  }
-  return out;
-}
-
-}  // namespace
 
 std::string Error::Message() const {
   std::string out;
