@@ -54,14 +54,18 @@ Result<Answer> Request(const RequestOptions& options) {
   answer.json = manifest::EncodeChallenge(challenge);
   const std::string text = PrettyJson(answer.json);
   if (options.out) PAWL_TRY(CreateNewFile(*options.out, AsBytes(text)));
-  answer.text = options.out ? Format("the challenge is in {}\n", *options.out) : text;
-  answer.text += Format(
+  if (!options.out) {
+    answer.text = text;  // nothing else: what is redirected into a file is a challenge
+    return answer;
+  }
+  answer.text = Format(
+      "the challenge is in {}\n"
       "Device {} asks for an order: it runs {} (build {}), its security floor is epoch {}.\n"
       "Challenges before this one are void. Bring it to the support desk: pawl-signer order answer "
       "{} …\n"
       "and the file that comes back here: pawl-agent order apply FILE\n",
-      challenge.device_id, challenge.running_version, challenge.running_build, challenge.floor,
-      options.out.value_or("CHALLENGE.json"));
+      *options.out, challenge.device_id, challenge.running_version, challenge.running_build,
+      challenge.floor, *options.out);
   return answer;
 }
 

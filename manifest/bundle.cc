@@ -219,6 +219,10 @@ Result<std::uint64_t> Bundle::ReadEntry(std::uint64_t offset, BundleKey& last) {
   if (entries_.size() >= kMaxBundleEntries) {
     return Malformed(Format("expected at most {} entries", kMaxBundleEntries));
   }
+  name_bytes_ += claim->name.size();
+  if (name_bytes_ > kMaxBundleNameBytes) {
+    return Malformed(Format("expected names of at most {} bytes together", kMaxBundleNameBytes));
+  }
   const std::uint64_t content = offset + kBundleBlockBytes;
   const std::uint64_t padding = BundlePadding(claim->size);
   if (!Contains(file_->SizeBytes(), content, claim->size + padding)) {

@@ -28,10 +28,15 @@ inline constexpr std::uint64_t kBundleBlockBytes = 512;
 inline constexpr std::uint64_t kMaxBundleEntryBytes = (1ULL << 33) - 1;  // eleven octal digits
 // Roots of one run, roles, and the payloads of 16 components with 32 deltas each.
 inline constexpr std::size_t kMaxBundleEntries = 4096;
+// All names together: the index of an unsigned file is held in memory.
+inline constexpr std::size_t kMaxBundleNameBytes = 384 * 1024;
 
 // The order, and the role file that lists it: not among the published metadata.
 inline constexpr std::string_view kOfflineOrder = "offline/order.json";
 inline constexpr std::string_view kOfflineOrdersRole = "offline/orders.json";
+// One entry and its signatures; parsed whole before anybody has vouched for it.
+//= docs/manifest-format.md#M-76
+inline constexpr std::uint64_t kMaxOfflineOrdersBytes = 64 * 1024;
 
 // Where a name stands in a bundle: keys rise strictly from entry to entry, so that nothing comes
 // twice and metadata comes first.
@@ -86,6 +91,7 @@ class Bundle {
 
   RandomReader* file_;  // borrowed; outlives this
   std::vector<Entry> entries_;
+  std::size_t name_bytes_ = 0;  // of all entries
   std::map<std::string, std::size_t, std::less<>> by_name_;  // percent-encoded
   std::optional<std::string> release_path_;
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "manifest/challenge.h"
 
+#include <algorithm>
+
 #include "base/format.h"
 #include "manifest/release.h"
 
@@ -8,14 +10,27 @@ namespace pawl::manifest {
 namespace {
 
 constexpr ErrorCode kMalformed = ErrorCode::kChallengeMalformed;
-constexpr std::size_t kMaxDeviceIdBytes = 128;
+constexpr std::size_t kMaxDeviceIdBytes = 64;
 constexpr std::size_t kMaxSlots = 2;
+
+// As the configuration of a device demands it. A challenge is signed by nobody, and people read it.
+bool IsDeviceId(std::string_view text) {
+  constexpr std::string_view kMarks = "._-";
+  return !text.empty() && text.size() <= kMaxDeviceIdBytes &&
+         std::ranges::all_of(text, [&](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  kMarks.contains(c);
+         });
+}
 
 Result<ChallengeSlot> ReadSlot(const Json& value) {
   PAWL_ASSIGN_OR_RETURN(const JsonObject object,
                         JsonObject::From(value, "challenge: slots", kMalformed));
   ChallengeSlot slot;
   PAWL_ASSIGN_OR_RETURN(slot.version, object.String("version"));
+  if (!IsPlainVersion(slot.version)) {
+    return std::unexpected(object.Malformed("version", "a plain version"));
+  }
   PAWL_ASSIGN_OR_RETURN(slot.build, object.Unsigned("build"));
   PAWL_ASSIGN_OR_RETURN(slot.bootable, object.Boolean("bootable"));
   if (!object.Has("manifest_sha256")) return slot;
@@ -29,8 +44,9 @@ Result<ChallengeSlot> ReadSlot(const Json& value) {
 // Who asks, and the nonce.
 Status ReadWho(const JsonObject& object, Challenge& challenge) {
   PAWL_ASSIGN_OR_RETURN(challenge.device_id, object.String("device_id"));
-  if (challenge.device_id.empty() || challenge.device_id.size() > kMaxDeviceIdBytes) {
-    return std::unexpected(object.Malformed("device_id", "1 to 128 bytes"));
+  if (!IsDeviceId(challenge.device_id)) {
+    return std::unexpected(
+        object.Malformed("device_id", "a name of 1 to 64 characters A-Z a-z 0-9 . _ -"));
   }
   PAWL_ASSIGN_OR_RETURN(challenge.nonce, object.String("nonce"));
   const auto nonce = HexDecode(challenge.nonce);

@@ -38,7 +38,8 @@ std::size_t OfJson(const Json& value) {
 std::size_t OfSigners(const Signers& signers) {
   std::size_t held = sizeof(Signers);
   for (const auto& [keyid, key] : signers.keys) {
-    held += kNode + OfText(keyid) + sizeof(PublicKey);  // copies share the key itself
+    // The material too: copies within one file share it, those of different files do not.
+    held += 2 * kNode + OfText(keyid) + sizeof(PublicKey) + key.identity().size();
   }
   return held;
 }

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/format.h"
+#include "base/printable.h"
 #include "manifest/release.h"
 
 namespace pawl::manifest {
@@ -37,6 +38,8 @@ Result<UtcTime> ReadTime(const JsonObject& object, std::string_view name) {
 Result<std::string> ReadShort(const JsonObject& object, std::string_view name, std::size_t max_bytes) {
   PAWL_ASSIGN_OR_RETURN(std::string text, object.String(name));
   if (text.size() > max_bytes) return Malformed(Format("\"{}\" is longer than {} bytes", name, max_bytes));
+  // Devices show these to people: a stolen support key must not draw on their terminals.
+  if (Printable(text) != text) return Malformed(Format("\"{}\" has control characters", name));
   return text;
 }
 

@@ -101,12 +101,8 @@ Status RoleSearch::CheckBounds(const Step& step, std::size_t visited,
 }
 
 // One search must not use up what another needs: the support desk's roles, say, what the releases
-// need.
-void RoleSearch::MakeRoom() {
-  if (trusted_.held_bytes() > limits_.targets_bytes * kHeldPerTargetsByte / 2) {
-    trusted_.ForgetRoles();
-  }
-}
+// need. What was kept for one path is of no use to another.
+void RoleSearch::MakeRoom() { trusted_.ForgetRoles(); }
 
 std::vector<std::string> RoleSearch::ChainOf(const Step& step) {
   std::vector<std::string> chain;

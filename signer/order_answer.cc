@@ -181,6 +181,11 @@ Result<Bytes> Answerer::SignRole(const manifest::Order& order, ByteView text) co
   file.content["targets"][order.target] = MakeTarget(text, nullptr);
   for (const SigningKey& key : *request_.keys) PAWL_TRY(AddSignature(file, key));
   PAWL_ASSIGN_OR_RETURN(const std::string encoded, EncodeMetadataFile(file));
+  if (encoded.size() > manifest::kMaxOfflineOrdersBytes) {
+    return Fail(ErrorCode::kMetadataTooLarge,
+                Format("{}: devices read at most {} bytes, found {}", manifest::kOfflineOrdersRole,
+                       manifest::kMaxOfflineOrdersBytes, encoded.size()));
+  }
   return Bytes(encoded.begin(), encoded.end());
 }
 

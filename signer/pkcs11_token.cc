@@ -77,7 +77,7 @@ bool Fits(const TokenUri& wanted, const TokenUri& found) {
 
 std::string JoinUris(const std::vector<TokenUri>& uris) {
   std::string out;
-  for (const TokenUri& uri : uris) out += "\n  " + FormatTokenUri(uri);
+  for (const TokenUri& uri : uris) out += (out.empty() ? " " : ", ") + FormatTokenUri(uri);
   return out.empty() ? " nothing" : out;
 }
 

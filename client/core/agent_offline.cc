@@ -91,7 +91,7 @@ Result<UpdateOutcome> Agent::Install(const manifest::Bundle& bundle) {
 Result<AcceptedOrder> Agent::AcceptOffline(manifest::TufClient& tuf, const manifest::Bundle& bundle,
                                            ByteView order) {
   PAWL_ASSIGN_OR_RETURN(const auto role, ReadEntry(bundle, manifest::kOfflineOrdersRole,
-                                                   settings_.limits.targets_bytes));
+                                                   manifest::kMaxOfflineOrdersBytes));
   if (!role)
     return Fail(ErrorCode::kBundleIncomplete, Format("expected {}", manifest::kOfflineOrdersRole));
   PAWL_ASSIGN_OR_RETURN(const PolicyFacts policy, Policy());

@@ -178,6 +178,7 @@ Status Agent::Plan(const Goal& goal) {
   if (UnderWay() && update.release.manifest_sha256 == goal.release.reference.sha256 && update.target == OtherSlot(facts_.booted)) {
     update.order_id = goal.order_id;
     update.order_reason = goal.order_reason;
+    state_.accepted_order = goal.order_id;  // a trial that is cut short takes it up again
     return SaveState({});  // the same plan: go on where it stopped
   }
   const manifest::ReleaseManifest& release = goal.release.manifest;

@@ -455,6 +455,11 @@ TEST_F(OfflineOrderFlowTest, RefusesABundleWithoutItsParts) {
   bundle = answer;
   bundle.Remove(std::string(manifest::kOfflineOrdersRole));
   EXPECT_THAT(device.ApplyOrder(bundle), IsError(ErrorCode::kBundleIncomplete));
+  // Nobody has signed what is in it yet: it is not read when it is large (M-76).
+  bundle = answer;
+  bundle.Put(std::string(manifest::kOfflineOrdersRole),
+             Bytes(manifest::kMaxOfflineOrdersBytes + 1, ' '));
+  EXPECT_THAT(device.ApplyOrder(bundle), IsError(ErrorCode::kTransferTooLarge));
   bundle = answer;
   bundle.file(std::string(manifest::kOfflineOrder))[30] ^= 1U;
   EXPECT_THAT(device.ApplyOrder(bundle), IsError(ErrorCode::kMetadataHashMismatch));
@@ -470,6 +475,24 @@ TEST_F(OfflineOrderFlowTest, AnAnswerWithoutTheNeededPayloadsKeepsTheChallenge) 
               IsError(ErrorCode::kBundleIncomplete));
   EXPECT_FALSE(device.State().offline.nonce.empty());
   EXPECT_THAT(device.ApplyOrder(world.AnswerBundle(order)), IsOk());
+}
+
+// M-78: an order that takes over a plan is as durable as one that made it.
+TEST_F(OfflineFlowTest, AnOrderForWhatIsBeingInstalledSurvivesATrialThatIsCutShort) {
+  SimDevice device(world, "1.0");
+  PullOutWhileWriting(device, world.Bundle("1.1"),
+                      [&](const SimBundle& bundle) { return device.Install(bundle); });
+  const auto challenge = device.RequestOrder();
+  ASSERT_THAT(challenge, IsOk());
+  const SimBundle answer =
+      world.AnswerBundle(world.Answer(*challenge, OrderAction::kInstall, "1.1"));
+  ASSERT_THAT(device.ApplyOrder(answer), IsOk());
+  ASSERT_EQ(device.Reboot(), Slot::kB);
+  ASSERT_THAT(device.Start(), IsOk());
+  ASSERT_TRUE(device.LosePowerAndBoot(3).has_value());
+  ASSERT_THAT(device.Start(), IsOk());
+  ASSERT_EQ(device.RunningVersion(), "1.0");
+  EXPECT_THAT(device.ApplyOrder(answer), IsOk());
 }
 
 TEST_F(OfflineOrderFlowTest, NeverBelowTheSecurityFloor) {

@@ -27,7 +27,7 @@ pawl_test(tuf_test LABEL unit
 # Counts every allocation, so it is a program of its own.
 pawl_test(tuf_heap_test LABEL unit
   SOURCES unit/manifest/tuf_heap_test.cc fakes/heap_meter.cc
-  USES sim_tuf_repository pawl::client_core pawl::manifest pawl::base)
+  USES sim_tuf_repository pawl::client_core pawl::manifest pawl::base OpenSSL::Crypto)
 
 # The client under test of the public TUF conformance suite; not installed.
 add_executable(pawl-tuf conformance/pawl_tuf.cc)

@@ -256,6 +256,18 @@ TEST(BundleTest, RefusesMoreEntriesThanItsLimit) {
   EXPECT_THAT(Open(LayDown(files)), IsError(ErrorCode::kInternal));  // opened
 }
 
+// M-71: the index of a file that nobody has signed is held in memory.
+TEST(BundleTest, RefusesMoreNamesThanItsLimit) {
+  BundleFiles files;
+  const std::string folder(94, '+');
+  for (std::size_t i = 0; i * 108 <= kMaxBundleNameBytes; ++i) {
+    files.emplace_back(Format("payloads/{}/{:04}", folder, i), Bytes());
+  }
+  EXPECT_THAT(Open(LayDown(files)), IsError(ErrorCode::kBundleMalformed));
+  files.pop_back();
+  EXPECT_THAT(Open(LayDown(files)), IsError(ErrorCode::kInternal));  // opened
+}
+
 TEST(BundleTest, LongNamesAreCutWhereTheFormatWantsIt) {
   const std::string product(64, 'p');
   const std::string version(64, 'v');

@@ -71,7 +71,12 @@ TEST(ChallengeTest, RefusesShortNoncesAndNamesThatAreNone) {
   EXPECT_THAT(with("schema", "pawl.challenge/2"), IsError(ErrorCode::kChallengeMalformed));
   EXPECT_THAT(with("booted", "c"), IsError(ErrorCode::kChallengeMalformed));
   EXPECT_THAT(with("floor", -1), IsError(ErrorCode::kChallengeMalformed));
-  EXPECT_THAT(with("device_id", std::string(129, 'x')), IsError(ErrorCode::kChallengeMalformed));
+  EXPECT_THAT(with("device_id", std::string(65, 'x')), IsError(ErrorCode::kChallengeMalformed));
+  // It ends on the terminal of the support desk, in the very question whether to sign.
+  EXPECT_THAT(with("device_id", "gw\x1b[2J"), IsError(ErrorCode::kChallengeMalformed));
+  Json slots = EncodeChallenge(Example())["slots"];
+  slots.front()["version"] = "1.0\nall is well";
+  EXPECT_THAT(with("slots", slots), IsError(ErrorCode::kChallengeMalformed));
   EXPECT_THAT(ParseChallenge(Bytes(kMaxChallengeBytes + 1, ' ')),
               IsError(ErrorCode::kChallengeMalformed));
 }

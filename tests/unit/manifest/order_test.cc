@@ -81,6 +81,10 @@ TEST(OrderTest, LimitsHold) {
   EXPECT_TRUE(RefusedWith("/action", "reboot"));
   EXPECT_TRUE(RefusedWith("/reason", std::string(501, 'x')));
   EXPECT_TRUE(RefusedWith("/ticket", std::string(101, 'x')));
+  for (const char* const drawing : {"x\nfloor 0", "\x1b[2J", "\x7f", "\xc2\x9b" "2J"}) {
+    EXPECT_TRUE(RefusedWith("/reason", drawing));
+    EXPECT_TRUE(RefusedWith("/ticket", drawing));
+  }
   EXPECT_TRUE(RefusedWith("/release/sha256", "00"));
   EXPECT_TRUE(RefusedWith("/not_after", FormatUtcTime(kNow)));
   EXPECT_TRUE(RefusedWith("/not_after", FormatUtcTime(kNow.PlusSeconds(-1))));

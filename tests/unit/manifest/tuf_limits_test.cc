@@ -156,6 +156,34 @@ TEST(LimitsTest, ManySearchesOfOneRunDoNotAddUp) {
 }
 
 //= docs/manifest-format.md#M-25
+// Each alone stays under the bound of a search, together they do not: a stolen support key must not
+// be able to hide releases.
+//= docs/manifest-format.md#M-34
+TEST(LimitsTest, OneSearchDoesNotLiveAtTheExpenseOfTheNext) {
+  SimTufRepository repository;
+  std::vector<std::string> names{"targets", "orders", "releases"};
+  repository.Delegate("targets", "orders", {{"paths", {"o/*"}}, {"terminating", true}});
+  repository.Delegate("targets", "releases", {{"paths", {"r/*"}}, {"terminating", true}});
+  const auto below = [&](const std::string& role, char letter, int roles, std::size_t patterns) {
+    const std::string pattern = Format("{}/{}*", letter, std::string(100, '?'));
+    for (int i = 0; i < roles; ++i) {
+      names.push_back(Format("{}{}", letter, i));
+      repository.Delegate(role, names.back(), {{"paths", Json(patterns, pattern)}});
+    }
+    repository.AddTarget(names.back(), Format("{}/{}", letter, std::string(120, 'a')), "x");
+  };
+  below("orders", 'o', 4, 800);
+  below("releases", 'r', 5, 900);
+  repository.Publish(names);
+  fakes::SimTufFetcher fetcher(repository);
+  fakes::MemoryMetadataStore store;
+  auto client = TufClient::Open(store, repository.embedded_root, repository.now);
+  ASSERT_TRUE(Succeeds(client));
+  ASSERT_TRUE(Succeeds(client->Refresh(fetcher)));
+  EXPECT_TRUE(Succeeds(client->FindTarget("o/" + std::string(120, 'a'), &fetcher)));
+  EXPECT_TRUE(Succeeds(client->FindTarget("r/" + std::string(120, 'a'), &fetcher)));
+}
+
 TEST(LimitsTest, EveryRoleHasItsCapAndRaisingItLetsMoreThrough) {
   struct Case {
     const char* role;
