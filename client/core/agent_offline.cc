@@ -4,6 +4,7 @@
 // expiry counts is different.
 
 #include <algorithm>
+#include <set>
 
 #include "base/format.h"
 #include "client/core/agent.h"
@@ -11,19 +12,34 @@
 namespace pawl::client {
 namespace {
 
+// The images that run, by digest; empty where the release that runs is not known.
+std::set<Sha256Digest> RunningImages(const AgentState& state, Slot booted) {
+  std::set<Sha256Digest> images;
+  const auto running = state.slots.find(std::string(SlotName(booted)));
+  if (running == state.slots.end() || running->second.manifest.empty()) return images;
+  const auto release = manifest::ParseReleaseManifest(AsBytes(running->second.manifest));
+  if (!release) return images;
+  for (const manifest::Component& component : release->components) images.insert(component.sha256);
+  return images;
+}
+
 // What a bundle must have before a plan is made from it: an order must not be used up by a bundle
-// that cannot carry it out.
-Status CheckComplete(const manifest::Bundle& bundle, const manifest::ReleaseManifest& release) {
+// that cannot carry it out, nor the standby slot given up for a delta to another image.
+Status CheckComplete(const manifest::Bundle& bundle, const manifest::ReleaseManifest& release,
+                     const std::set<Sha256Digest>& running) {
   for (const manifest::Component& component : release.components) {
     PAWL_TRY(bundle.Require(component.chunks.file.path));
     if (bundle.Find(component.full.file.path) != nullptr) continue;
     const bool delta = std::ranges::any_of(component.deltas, [&](const manifest::Delta& item) {
-      return bundle.Find(item.container.file.path) != nullptr &&
+      return (running.empty() || running.contains(item.source_sha256)) &&
+             bundle.Find(item.container.file.path) != nullptr &&
              bundle.Find(item.source_chunks.file.path) != nullptr;
     });
-    if (!delta)
-      return Fail(ErrorCode::kBundleIncomplete, Format("{}: expected a full image or a delta of {}",
-                                                       release.version, component.name));
+    if (!delta) {
+      return Fail(ErrorCode::kBundleIncomplete,
+                  Format("{}: expected the full image of {}, or a delta to it from what runs",
+                         release.version, component.name));
+    }
   }
   return {};
 }
@@ -80,7 +96,7 @@ Result<UpdateOutcome> Agent::Install(const manifest::Bundle& bundle) {
     return Fail(ErrorCode::kOrderUnderWay,
                 Format("to {}: {}", state_.update.release.version, state_.update.order_reason));
   }
-  PAWL_TRY(CheckComplete(bundle, found.manifest));
+  PAWL_TRY(CheckComplete(bundle, found.manifest, RunningImages(state_, facts_.booted)));
   Goal goal{std::move(found), Purpose::kChannel, "", ""};
   if (OrderUnfinished())
     goal = {std::move(goal.release), Purpose::kInstall, state_.update.order_id,
@@ -100,7 +116,8 @@ Result<AcceptedOrder> Agent::AcceptOffline(manifest::TufClient& tuf, const manif
       JudgeOfflineAnswer(tuf, ports_.fetcher, {settings_.identity, state_, policy, settings_.now},
                          {*role, order}));
   if (accepted.release && !IsResident(*accepted.release))
-    PAWL_TRY(CheckComplete(bundle, accepted.release->manifest));
+    PAWL_TRY(CheckComplete(bundle, accepted.release->manifest,
+                           RunningImages(state_, facts_.booted)));
   return accepted;
 }
 

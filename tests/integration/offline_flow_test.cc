@@ -100,6 +100,18 @@ TEST_F(OfflineFlowTest, ABundleWithoutAWayToTheImageIsRefusedBeforeAnythingIsPla
   ExpectUntouched(device);
 }
 
+// The standby slot is what a device falls back to: it is not given up for a delta that cannot fit.
+TEST_F(OfflineFlowTest, ADeltaFromAnotherReleaseIsRefusedBeforeTheStandbySlotIsTouched) {
+  world.AddRelease("1.2", 12, 1, world.MakeImage("1.2", 12, 1, 3, 4), {"1.0"});
+  world.Publish();
+  SimDevice device(world, "1.0");
+  InstallNewest(device);
+  EXPECT_THAT(device.Install(world.Bundle("1.2", /*full=*/false, {"1.0"})),
+              IsError(ErrorCode::kBundleIncomplete));
+  EXPECT_TRUE(device.boot.environment().bootable[0]);
+  EXPECT_EQ(device.State().update.phase, Phase::kConfirmed);
+}
+
 // M-74: the door for bundles is none for servers, in the core and in the broker.
 TEST_F(OfflineFlowTest, WhatABundleMayDoAServerMayNot) {
   SimDevice device(world, "1.0");
