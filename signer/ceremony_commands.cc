@@ -124,12 +124,12 @@ void BindSign(Arguments& arguments, SignOptions& options) {
 
 // One person's turn: show, ask, open the key, sign.
 Status SignWithKey(const Workspace& workspace, const SignOptions& options, const std::string& name,
-                   Answer& answer) {
+                   UtcTime now, Answer& answer) {
   PAWL_ASSIGN_OR_RETURN(const Roles roles, Roles::Load(workspace));
   const auto passphrase_fd = options.keys.passphrase_fd;
   PAWL_ASSIGN_OR_RETURN(const auto locked, FindSigningKey(name, passphrase_fd));
   PAWL_ASSIGN_OR_RETURN(const SignPlan plan,
-                        PlanSigning(workspace, roles, locked->named(), options.roles));
+                        PlanSigning(workspace, roles, locked->named(), options.roles, now));
   std::cerr << DescribePlan(plan) << '\n';
   PAWL_TRY(Confirm(options.yes, "Sign this?"));
   PAWL_ASSIGN_OR_RETURN(const SigningKey key, locked->Open(passphrase_fd));
@@ -146,12 +146,12 @@ Status SignWithKey(const Workspace& workspace, const SignOptions& options, const
   return {};
 }
 
-Result<Answer> SignDrafts(const SignOptions& options) {
+Result<Answer> SignDrafts(const SignOptions& options, UtcTime now) {
   PAWL_ASSIGN_OR_RETURN(const Workspace workspace, Workspace::Open(options.repo.repo));
   PAWL_ASSIGN_OR_RETURN(const FileLock lock, workspace.Lock());
   Answer answer{"", Json{{"schema", "pawl.signed/1"}, {"signed", Json::array()}}};
   for (const std::string& name : options.keys.keys) {
-    PAWL_TRY(SignWithKey(workspace, options, name, answer));
+    PAWL_TRY(SignWithKey(workspace, options, name, now, answer));
   }
   PAWL_ASSIGN_OR_RETURN(const Roles roles, Roles::Load(workspace));
   bool complete = true;
@@ -166,10 +166,10 @@ Result<Answer> SignDrafts(const SignOptions& options) {
   return answer;
 }
 
-Result<Answer> SignRoot(const SignOptions& options) {
+Result<Answer> SignRoot(const SignOptions& options, UtcTime now) {
   SignOptions only = options;
   only.roles = {"root"};
-  return SignDrafts(only);
+  return SignDrafts(only, now);
 }
 
 struct StatusOptions {
@@ -246,9 +246,9 @@ std::vector<Command> CeremonyCommands(UtcTime now) {
       {"root init", "DIR --product P --hardware HW --root-key PUB …", "the same as init",
        "pawl-signer root init --help", DeclareAt<InitOptions>(now, BindInit, Init)},
       {"sign", "[ROLE…] --key FILE [-y]", "show what is signed, ask, append a signature",
-       "pawl-signer sign --key anna.key", Declare<SignOptions>(BindSign, SignDrafts)},
+       "pawl-signer sign --key anna.key", DeclareAt<SignOptions>(now, BindSign, SignDrafts)},
       {"root sign", "--key FILE [-y]", "sign the draft of the next root, and nothing else",
-       "pawl-signer root sign --key anna.key", Declare<SignOptions>(BindRootSign, SignRoot)},
+       "pawl-signer root sign --key anna.key", DeclareAt<SignOptions>(now, BindRootSign, SignRoot)},
       {"verify", "[DIR]", "judge a served tree as a device would", "pawl-signer verify repo/public",
        DeclareAt<VerifyOptions>(
            now,

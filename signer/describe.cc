@@ -6,7 +6,9 @@
 
 #include "base/format.h"
 #include "base/hash.h"
+#include "base/printable.h"
 #include "signer/describe_targets.h"
+#include "signer/draft_rules.h"
 #include "signer/signing.h"
 
 namespace pawl::signer {
@@ -26,11 +28,17 @@ bool SameSigners(const Signers& a, const Signers& b) {
   return a.threshold == b.threshold && a.KeysetId() == b.KeysetId();
 }
 
-// Names of the keys in `these` that are not in `others`.
-std::string NamesWithout(const Workspace& workspace, const Signers& these, const Signers& others) {
+enum class Ids { kHidden, kShown };
+
+// Names of the keys in `these` that are not in `others`. Anybody can call a new key by a familiar
+// name: its id is what is compared with the one that its holder says.
+std::string NamesWithout(const Workspace& workspace, const Signers& these, const Signers& others,
+                         Ids ids) {
   std::vector<std::string> names;
   for (const auto& [keyid, key] : these.keys) {
-    if (!others.keys.contains(keyid)) names.push_back(workspace.keys().NameOf(keyid));
+    if (others.keys.contains(keyid)) continue;
+    const std::string name = workspace.keys().NameOf(keyid);
+    names.push_back(ids == Ids::kShown ? Format("{} ({})", name, keyid.substr(0, 16)) : name);
   }
   std::ranges::sort(names);
   return Join(names, ", ");
@@ -40,14 +48,15 @@ std::string NamesWithout(const Workspace& workspace, const Signers& these, const
 bool CompareSigners(const Workspace& workspace, std::string_view role, const Signers* old,
                     const Signers& now, std::vector<std::string>& lines) {
   if (old == nullptr) {
-    lines.push_back(Format("+ {}: {}", role, DescribeSigners(workspace, now)));
+    lines.push_back(Format("+ {}: {} of {}", role, now.threshold,
+                           NamesWithout(workspace, now, Signers(), Ids::kShown)));
     return false;
   }
   if (SameSigners(*old, now)) return false;
   lines.push_back(Format("~ {}: {} → {}", role, DescribeSigners(workspace, *old),
                          DescribeSigners(workspace, now)));
-  const std::string in = NamesWithout(workspace, now, *old);
-  const std::string out = NamesWithout(workspace, *old, now);
+  const std::string in = NamesWithout(workspace, now, *old, Ids::kShown);
+  const std::string out = NamesWithout(workspace, *old, now, Ids::kHidden);
   if (!in.empty()) lines.push_back(Format("    {} may sign from now on", in));
   if (!out.empty()) {
     lines.push_back(Format("    {} may not sign any more: devices refuse that key", out));
@@ -116,10 +125,20 @@ void DescribeDelegations(const Workspace& workspace, const Roles& roles, const R
   }
 }
 
+// Longer than the policy gives: by a slip or by somebody who wants it to outlast its successors.
+void NoteLongLife(const Workspace& workspace, const std::string& role, const RoleFile& draft,
+                  UtcTime now, std::vector<std::string>& lines) {
+  const std::int64_t life = workspace.policy().expiry.Of(role);
+  if (draft.metadata.expires <= now.PlusSeconds(life + kSecondsPerDay)) return;
+  lines.push_back(Format("! valid until {}: longer than the {} that {} gives it",
+                         FormatUtcTime(draft.metadata.expires), DescribeDuration(life),
+                         kPolicyFileName));
+}
+
 }  // namespace
 
 std::vector<std::string> DescribeDraft(const Workspace& workspace, const Roles& roles,
-                                       const std::string& role) {
+                                       const std::string& role, UtcTime now) {
   const RoleFile* draft = roles.Draft(role);
   if (draft == nullptr) return {Format("{}: no draft", role)};
   const RoleFile* published = roles.Published(role);
@@ -134,12 +153,16 @@ std::vector<std::string> DescribeDraft(const Workspace& workspace, const Roles& 
     DescribeDelegations(workspace, roles, *draft, published, lines);
     std::ranges::copy(DescribeTargetChanges(workspace, roles, role), std::back_inserter(lines));
   }
+  std::ranges::copy(DescribeOtherDifferences(*draft, published), std::back_inserter(lines));
   if (lines.size() == 1) {
     lines.emplace_back(published == nullptr ? "lists nothing yet"
                                             : "nothing changes but version and expiry");
   }
+  NoteLongLife(workspace, role, *draft, now, lines);
   lines.push_back(
       Format("digest of what is signed: {}", HashSha256(AsBytes(draft->file.SignedBytes())).Hex()));
+  // Names out of what is published may be anything.
+  std::ranges::transform(lines, lines.begin(), Printable);
   return lines;
 }
 

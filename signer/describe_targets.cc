@@ -12,6 +12,7 @@
 #include "manifest/order.h"
 #include "manifest/release.h"
 #include "manifest/rollout.h"
+#include "signer/draft_rules.h"
 #include "signer/drafts.h"
 #include "signer/retire.h"
 
@@ -61,7 +62,10 @@ class TargetDescriber {
     for (const auto& [path, target] : now) {
       const auto before = old.find(path);
       const bool known = before != old.end();
-      if (known && before->second.hashes.sha256 == target.hashes.sha256) continue;
+      if (known && before->second.hashes.sha256 == target.hashes.sha256) {
+        SameContent(path, target);
+        continue;
+      }
       Added(known ? "~" : "+", path, target);
     }
     for (const auto& [path, target] : old) {
@@ -76,6 +80,7 @@ class TargetDescriber {
   void More(std::string_view line) { lines_.push_back(Format("    {}", line)); }
 
   void Added(std::string_view sign, const std::string& path, const TargetFile& target);
+  void SameContent(const std::string& path, const TargetFile& target);
   void Removed(const std::string& path, const TargetFile& target);
   void EpochChange();
 
@@ -121,6 +126,18 @@ void TargetDescriber::Added(std::string_view sign, const std::string& path,
   if (const auto order = manifest::ParseOrder(**bytes)) return OrderChange(sign, path, *order);
   Say(Format("{} {}, sha256 {}", sign, path, ShortDigest(target)));
   More("! neither a rollout nor an order that can be read: devices pass over it");
+}
+
+// The digest alone does not make two entries alike.
+void TargetDescriber::SameContent(const std::string& path, const TargetFile& target) {
+  const auto entry = [&](const RoleFile* file) {
+    return file->file.content.at("targets").at(path);
+  };
+  const Lines lines =
+      DescribeEntryDifferences(entry(roles_.Published(role_)), entry(roles_.Draft(role_)));
+  if (lines.empty()) return;
+  Say(Format("~ {}: the same content, sha256 {}, listed otherwise", path, ShortDigest(target)));
+  for (const std::string& line : lines) More(line);
 }
 
 void TargetDescriber::Removed(const std::string& path, const TargetFile& target) {

@@ -8,6 +8,7 @@
 #include "base/format.h"
 #include "base/hash.h"
 #include "manifest/release.h"
+#include "signer/draft_rules.h"
 #include "signer/drafts.h"
 #include "signer/release_files.h"
 #include "signer/size_caps.h"
@@ -89,18 +90,12 @@ Status Planner::ChooseDrafts() {
 Status Planner::CheckDraftVersion(const std::string& role) {
   const RoleFile* published = roles_.Published(role);
   const RoleFile* draft = roles_.Draft(role);
-  const std::uint64_t before = published == nullptr ? 0 : published->metadata.version;
-  if (draft->metadata.version == before + 1) return {};
   if (published != nullptr && draft->file.SignedBytes() == published->file.SignedBytes()) {
     plan_.finished.push_back(role);
     roles_.DropDraft(role);
     return {};
   }
-  return Fail(
-      ErrorCode::kVersionMismatch,
-      Format("the draft of {} is version {}, and version {} is published: somebody else published "
-             "in between; remove draft/{}.json and make the change again",
-             role, draft->metadata.version, before, role));
+  return signer::CheckDraftVersion(role, *draft, published);
 }
 
 // With their keys at hand, rollout and orders get new dates too.

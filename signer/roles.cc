@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/format.h"
+#include "signer/draft_rules.h"
 
 namespace pawl::signer {
 namespace {
@@ -62,22 +63,26 @@ Status LoadPublishedRoles(const Workspace& workspace, RoleMap& roles) {
   return {};
 }
 
-Status LoadDrafts(const Workspace& workspace, RoleMap& drafts) {
+const RoleFile* Find(const RoleMap& roles, std::string_view role) {
+  const auto found = roles.find(role);
+  return found == roles.end() ? nullptr : &found->second;
+}
+
+// A draft came from somebody else: nothing looks at one that was not checked.
+Status LoadDrafts(const Workspace& workspace, const RoleMap& published, RoleMap& drafts) {
   const std::string directory = workspace.Path("draft");
   if (!PathExists(directory)) return {};
   PAWL_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(directory));
   for (const std::string& name : names) {
     if (!name.ends_with(".json")) continue;
     const std::string role = name.substr(0, name.size() - std::string_view(".json").size());
-    PAWL_ASSIGN_OR_RETURN(RoleFile file, ReadRoleAt(JoinPath(directory, name), role));
+    const std::string path = JoinPath(directory, name);
+    PAWL_ASSIGN_OR_RETURN(RoleFile file, ReadRoleAt(path, role));
+    auto checked = CheckDraft(role, file, Find(published, role), workspace.keys());
+    if (!checked) return FailIn(path, std::move(checked).error());
     drafts.insert_or_assign(role, std::move(file));
   }
   return {};
-}
-
-const RoleFile* Find(const RoleMap& roles, std::string_view role) {
-  const auto found = roles.find(role);
-  return found == roles.end() ? nullptr : &found->second;
 }
 
 const manifest::Signers* TopLevelSigners(const manifest::Root& root, std::string_view role) {
@@ -106,7 +111,7 @@ Result<Roles> Roles::Load(const Workspace& workspace) {
   Roles roles;
   PAWL_TRY(LoadPublishedRoot(workspace, roles.published_));
   PAWL_TRY(LoadPublishedRoles(workspace, roles.published_));
-  PAWL_TRY(LoadDrafts(workspace, roles.drafts_));
+  PAWL_TRY(LoadDrafts(workspace, roles.published_, roles.drafts_));
   return roles;
 }
 

@@ -41,7 +41,7 @@ struct SigningState {
 class Roles {
  public:
   // Reads public/ and draft/. ERRORS: kMetadataMalformed and its kin (naming the file),
-  // kMetadataMissing when public/ is torn.
+  // kMetadataMissing when public/ is torn; for drafts as CheckDraft.
   static Result<Roles> Load(const Workspace& workspace);
 
   // Empty when there is none.

@@ -7,6 +7,7 @@
 #include "base/format.h"
 #include "base/hash.h"
 #include "manifest/release.h"
+#include "signer/draft_rules.h"
 
 namespace pawl::signer {
 namespace {
@@ -72,16 +73,26 @@ Status CheckWaitingTargets(const Workspace& workspace, const Roles& roles,
                   Format("{}: the draft lists sha256 {}, the file has {}; list it again", place,
                          target.hashes.sha256->Hex(), found.Hex()));
     }
-    if (!path.starts_with("releases/") || found != *target.hashes.sha256) continue;
+    if (found != *target.hashes.sha256) continue;
+    if (target.length != bytes->size()) {
+      return Fail(ErrorCode::kReleaseFileMismatch,
+                  Format("{}: the draft lists {} bytes, the file has {}; list it again", place,
+                         target.length, bytes->size()));
+    }
+    if (!path.starts_with("releases/")) continue;
     PAWL_ASSIGN_OR_RETURN(const auto release, manifest::ParseReleaseManifest(*bytes));
     PAWL_ASSIGN_OR_RETURN(const auto summary, manifest::ParseReleaseSummary(target.custom));
     PAWL_TRY(manifest::CheckSummary(summary, release));
+    if (target.custom == manifest::EncodeReleaseSummary(release)) continue;
+    return Fail(
+        ErrorCode::kManifestMismatch,
+        Format("{}: the targets metadata says more of it than its manifest; list it again", path));
   }
   return {};
 }
 
 Result<SignPlan> PlanSigning(const Workspace& workspace, const Roles& roles, const NamedKey& key,
-                             const std::vector<std::string>& only_roles) {
+                             const std::vector<std::string>& only_roles, UtcTime now) {
   PAWL_ASSIGN_OR_RETURN(const std::vector<std::string> wanted, WantedRoles(roles, only_roles));
   SignPlan plan{key, {}};
   // A key in a token may be called otherwise there than in the ceremony.
@@ -92,8 +103,9 @@ Result<SignPlan> PlanSigning(const Workspace& workspace, const Roles& roles, con
     PAWL_ASSIGN_OR_RETURN(const auto sets, roles.SignersOf(role));
     entitled = entitled || Entitled(sets, key.keyid);
     if (!CanSign(sets, *roles.Draft(role), key.keyid)) continue;
+    PAWL_TRY(CheckDraftToSign(role, *roles.Draft(role), roles.Published(role)));
     PAWL_TRY(CheckWaitingTargets(workspace, roles, role));
-    SignItem item{role, *roles.Draft(role), DescribeDraft(workspace, roles, role), {}};
+    SignItem item{role, *roles.Draft(role), DescribeDraft(workspace, roles, role, now), {}};
     PAWL_ASSIGN_OR_RETURN(item.before, roles.StateOf(role, item.draft, workspace.keys()));
     plan.items.push_back(std::move(item));
   }

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "signer/roles.h"
 #include "signer/signing_key.h"
 #include "signer/workspace.h"
@@ -30,9 +31,9 @@ struct SignPlan {
 // What `key` would sign: every draft that it is entitled for and has not signed, or of these the
 // named ones. Content that waits in the workspace is compared with what the drafts list. ERRORS:
 // kKeyNotEntitled naming who is; kAlreadyDone when it has signed all; kUnknownName (no such draft);
-// kReleaseFileMismatch.
+// as CheckDraftToSign and CheckWaitingTargets.
 Result<SignPlan> PlanSigning(const Workspace& workspace, const Roles& roles, const NamedKey& key,
-                             const std::vector<std::string>& only_roles);
+                             const std::vector<std::string>& only_roles, UtcTime now);
 
 // The plan in words.
 std::string DescribePlan(const SignPlan& plan);
@@ -46,9 +47,10 @@ struct SignOutcome {
 Result<std::vector<SignOutcome>> Sign(const Workspace& workspace, const Roles& roles,
                                       const SignPlan& plan, const SigningKey& key);
 
-// What a draft changes against what is published, one line each.
+// What a draft changes against what is published, one line each, fit for a terminal. Whatever else
+// differs, or is unusual at `now`, has a line that begins with "!".
 std::vector<std::string> DescribeDraft(const Workspace& workspace, const Roles& roles,
-                                       const std::string& role);
+                                       const std::string& role, UtcTime now);
 
 // Compares the targets that a draft adds or changes with the files that wait in the workspace.
 // ERRORS: kReleaseFileMismatch, kManifestMismatch.

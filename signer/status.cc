@@ -5,9 +5,11 @@
 #include <array>
 
 #include "base/format.h"
+#include "base/printable.h"
 #include "manifest/order.h"
 #include "manifest/release.h"
 #include "manifest/rollout.h"
+#include "signer/describe_targets.h"
 #include "signer/drafts.h"
 #include "signer/release_files.h"
 #include "signer/signing.h"
@@ -17,6 +19,7 @@ namespace pawl::signer {
 namespace {
 
 constexpr std::array<std::string_view, 5> kAlarmNames{"ok", "soon", "warning", "urgent", "EXPIRED"};
+constexpr std::size_t kShownReason = 200;
 
 class Reporter {
  public:
@@ -106,7 +109,7 @@ class Reporter {
       } else {
         AddSmallTarget(role, path, line, row);
       }
-      text_ += Format("    {}\n", line);
+      text_ += Format("    {}\n", Printable(line));
       const std::string kind = path.substr(0, path.find('/'));
       json_[kind == "rollout" ? "rollouts" : kind].push_back(std::move(row));
     }
@@ -129,20 +132,41 @@ class Reporter {
     const auto bytes = ReadListedTarget(workspace_, PublishedOnly(), role, path);
     if (!bytes || !*bytes) return;
     if (const auto rollout = manifest::ParseRollout(**bytes)) {
-      line = Format("channel {} → {}: {} %{}", rollout->channel, rollout->release_path,
-                    rollout->percent, rollout->paused ? ", PAUSED" : "");
+      const bool listed = IsListed(rollout->release_path, rollout->release_sha256);
+      line = Format("channel {} → {}: {} %{}{}", rollout->channel, rollout->release_path,
+                    rollout->percent, rollout->paused ? ", PAUSED" : "", ListedMark(listed));
       row["channel"] = rollout->channel;
       row["release"] = rollout->release_path;
       row["percent"] = rollout->percent;
       row["paused"] = rollout->paused;
+      row["release_listed"] = listed;
     } else if (const auto order = manifest::ParseOrder(**bytes)) {
-      line = Format("order {} {} to {} ({}){}", order->counter,
-                    manifest::OrderActionName(order->action), path, order->reason,
-                    order->not_after < now_ ? ", over" : "");
+      const bool listed =
+          !order->release_path || IsListed(*order->release_path, *order->release_sha256);
+      line = Format("order {} {} to {} ({}){}{}", order->counter,
+                    manifest::OrderActionName(order->action), path,
+                    PlainText(order->reason, kShownReason), order->not_after < now_ ? ", over" : "",
+                    ListedMark(listed));
       row["counter"] = order->counter;
       row["action"] = manifest::OrderActionName(order->action);
       row["not_after"] = FormatUtcTime(order->not_after);
     }
+  }
+
+  static std::string_view ListedMark(bool listed) {
+    return listed ? "" : ", release not listed any more";
+  }
+
+  // Devices pass over what names a release that nobody lists.
+  bool IsListed(const std::string& path, const Sha256Digest& sha256) const {
+    for (const std::string& role : roles_.Names()) {
+      const RoleFile* file = roles_.Published(role);
+      if (file == nullptr || file->metadata.targets() == nullptr) continue;
+      const auto& targets = file->metadata.targets()->targets;
+      const auto found = targets.find(path);
+      if (found != targets.end() && found->second.hashes.sha256 == sha256) return true;
+    }
+    return false;
   }
 
   Status AddDrafts() {
@@ -150,7 +174,7 @@ class Reporter {
     for (const std::string& role : roles_.DraftNames()) {
       const RoleFile& draft = *roles_.Draft(role);
       PAWL_ASSIGN_OR_RETURN(const auto states, roles_.StateOf(role, draft, workspace_.keys()));
-      const std::vector<std::string> lines = DescribeDraft(workspace_, roles_, role);
+      const std::vector<std::string> lines = DescribeDraft(workspace_, roles_, role, now_);
       if (rows.empty()) text_ += "drafts\n";
       text_ += Format("  {}\n", lines.front());
       for (std::size_t i = 1; i + 1 < lines.size(); ++i) {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 pawl_test(signer_test LABEL unit
   SOURCES
+    unit/signer/carried_draft_test.cc
     unit/signer/ceremony_test.cc
     unit/signer/describe_test.cc
     unit/signer/fake_web.cc

@@ -20,7 +20,7 @@ class CeremonyTest : public SignerTest {
  protected:
   Result<SignPlan> Plan(const std::string& name, const std::vector<std::string>& roles = {}) {
     const Workspace workspace = Open();
-    return PlanSigning(workspace, *Roles::Load(workspace), keys_.at(name).named, roles);
+    return PlanSigning(workspace, *Roles::Load(workspace), keys_.at(name).named, roles, now_);
   }
 };
 

@@ -24,7 +24,7 @@ class DescribeTest : public SignerTest {
     const Workspace workspace = Open();
     const auto roles = Roles::Load(workspace);
     EXPECT_TRUE(roles) << roles.error().Message();
-    return Join(DescribeDraft(workspace, *roles, role), "\n");
+    return Join(DescribeDraft(workspace, *roles, role, now_), "\n");
   }
   void SetStable(const std::string& version, std::uint64_t percent,
                  const std::optional<std::string>& salt = {}) {

@@ -44,7 +44,7 @@ class RetireTest : public SignerTest {
   std::string Shown(const std::string& role) const {
     const Workspace workspace = Open();
     const auto roles = Roles::Load(workspace);
-    return Join(DescribeDraft(workspace, *roles, role), "\n");
+    return Join(DescribeDraft(workspace, *roles, role, now_), "\n");
   }
 };
 

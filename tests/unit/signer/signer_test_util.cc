@@ -159,7 +159,7 @@ void SignerTest::SignBy(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     const auto roles = Roles::Load(workspace);
     ASSERT_TRUE(roles) << roles.error().Message();
-    const auto plan = PlanSigning(workspace, *roles, keys_.at(name).named, {});
+    const auto plan = PlanSigning(workspace, *roles, keys_.at(name).named, {}, now_);
     ASSERT_TRUE(plan) << name << ": " << plan.error().Message();
     const auto outcome = Sign(workspace, *roles, *plan, KeyOf(name));
     ASSERT_TRUE(outcome) << outcome.error().Message();

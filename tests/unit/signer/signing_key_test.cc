@@ -52,7 +52,7 @@ class SigningKeyTest : public SignerTest {
   Status SignDraftsWith(const SigningKey& key) const {
     const Workspace workspace = Open();
     PAWL_ASSIGN_OR_RETURN(const Roles roles, Roles::Load(workspace));
-    PAWL_ASSIGN_OR_RETURN(const SignPlan plan, PlanSigning(workspace, roles, key.named, {}));
+    PAWL_ASSIGN_OR_RETURN(const SignPlan plan, PlanSigning(workspace, roles, key.named, {}, now_));
     PAWL_TRY(Sign(workspace, roles, plan, key));
     return {};
   }
