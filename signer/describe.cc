@@ -103,6 +103,15 @@ const Delegation* FindDelegation(const RoleFile* file, const std::string& name) 
   return found == roles.end() ? nullptr : &*found;
 }
 
+std::string DescribePaths(const Delegation& role) {
+  return Format("{}{}", Join(role.paths, ", "),
+                role.terminating ? "" : " (not terminating: later roles may list them too)");
+}
+
+bool SamePaths(const Delegation& a, const Delegation& b) {
+  return a.paths == b.paths && a.terminating == b.terminating;
+}
+
 void DescribeDelegations(const Workspace& workspace, const Roles& roles, const RoleFile& draft,
                          const RoleFile* published, std::vector<std::string>& lines) {
   for (const Delegation& role : draft.metadata.targets()->delegations.roles) {
@@ -111,11 +120,11 @@ void DescribeDelegations(const Workspace& workspace, const Roles& roles, const R
                        lines)) {
       NoteSignAnew(roles, role.name, role.signers, lines);
     }
-    if (old == nullptr || old->paths != role.paths || old->terminating != role.terminating) {
-      lines.push_back(
-          Format("  may list {}{}", Join(role.paths, ", "),
-                 role.terminating ? "" : " (not terminating: later roles may list them too)"));
-    }
+    const bool same = old != nullptr && SamePaths(*old, role);
+    if (same) continue;
+    lines.push_back(old == nullptr ? Format("  may list {}", DescribePaths(role))
+                                   : Format("~ {}: may list {} → {}", role.name,
+                                            DescribePaths(*old), DescribePaths(role)));
   }
   if (published == nullptr || published->metadata.targets() == nullptr) return;
   for (const Delegation& old : published->metadata.targets()->delegations.roles) {

@@ -206,6 +206,11 @@ TEST_F(CarriedDraftTest, EveryOtherDifferenceIsShown) {
     Json& roles = targets["delegations"]["roles"];
     std::swap(roles[0], roles[1]);
   });
+  shown("targets", "~ orders: may list orders/", [](Json& targets) {
+    for (Json& role : targets["delegations"]["roles"]) {
+      if (role["name"] == "orders") role["paths"].push_back("releases/*/*/*");
+    }
+  });
   Carry("root", [](Json&) {});
   EXPECT_THAT(Shown("root"), HasSubstr("nothing changes but version and expiry"));
   EXPECT_THAT(Shown("root"), Not(HasSubstr("!")));
