@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "base/format.h"
 #include "manifest/release.h"
@@ -50,6 +51,9 @@ class Recovery {
     return request_.what == RecoveryCase::kTimestamp || request_.what == RecoveryCase::kSnapshot;
   }
   Status CheckNames() const;
+  bool IsHolder(const std::string& role, const std::string& name) const;
+  std::vector<std::string> HoldersOf(std::string_view kind) const;
+  Status CheckHolders(const std::vector<std::string>& roles) const;
   std::vector<std::string> RolesMeant() const;
   Status PlanOnline();
   void ReplaceOnline(const std::string& role, const std::vector<NamedKey>& keys);
@@ -58,7 +62,7 @@ class Recovery {
   Status PlanOnlineToo();
   void ExplainStolen(const std::string& role);
   void ListForReview(const std::string& role);
-  void ExplainRole(const std::string& role);
+  void ExplainRole(const std::string& role, const std::vector<std::string>& leaving);
   void NoteOtherRoles();
   void Because(std::string line) { change_.reasons.push_back(std::move(line)); }
   void Then(std::string line) { change_.follow_up.push_back(std::move(line)); }
@@ -76,6 +80,40 @@ Status Recovery::CheckNames() const {
                                         RecoveryName(request_.what)));
 }
 
+// By what devices believe, or by a draft.
+bool Recovery::IsHolder(const std::string& role, const std::string& name) const {
+  return std::ranges::any_of(std::array{&table_, &drafted_}, [&](const KeyTable* table) {
+    const auto keys = table->find(role);
+    return keys != table->end() && Holds(keys->second, name);
+  });
+}
+
+// Of "timestamp", or of all roles "releases-…", now or with the drafts.
+std::vector<std::string> Recovery::HoldersOf(std::string_view kind) const {
+  std::set<std::string> names;
+  for (const KeyTable* table : {&table_, &drafted_}) {
+    for (const auto& [role, keys] : *table) {
+      if (role != kind && !role.starts_with(Format("{}-", kind))) continue;
+      for (const NamedKey& key : keys.keys) names.insert(key.name);
+    }
+  }
+  return {names.begin(), names.end()};
+}
+
+// A name that is held nowhere is a slip, and the key that was meant would stay.
+Status Recovery::CheckHolders(const std::vector<std::string>& roles) const {
+  for (const std::string& name : request_.names) {
+    const bool holds =
+        std::ranges::any_of(roles, [&](const auto& role) { return IsHolder(role, name); });
+    if (holds) continue;
+    std::string_view kind = RecoveryName(request_.what);
+    kind.remove_suffix(std::string_view("-key").size());
+    return Fail(ErrorCode::kUnknownName, Format("'{}' signs no {} role here; those who do are {}",
+                                                name, kind, JoinNames(HoldersOf(kind), " and ")));
+  }
+  return {};
+}
+
 // The roles that the case is about. A root key usually signs targets as well; both go together.
 std::vector<std::string> Recovery::RolesMeant() const {
   using enum RecoveryCase;
@@ -88,7 +126,7 @@ std::vector<std::string> Recovery::RolesMeant() const {
         !request_.product ||
         role == (releases ? ReleasesRole(*request_.product) : RolloutRole(*request_.product));
     const bool holds = std::ranges::any_of(
-        request_.names, [&](const std::string& name) { return Holds(keys, name); });
+        request_.names, [&](const std::string& name) { return IsHolder(role, name); });
     if (by_product && right_product && holds) meant.push_back(role);
     if (request_.what == kRoot && role == "targets" && holds) meant.push_back(role);
   }
@@ -109,6 +147,7 @@ Status Recovery::PlanOnline() {
   if (!snapshot && request_.new_timestamp.empty()) {
     return Fail(ErrorCode::kUsage, "give the new timestamp key with --new PUB");
   }
+  PAWL_TRY(CheckHolders({snapshot ? "snapshot" : "timestamp"}));
   if (snapshot) ReplaceOnline("snapshot", request_.new_snapshot);
   ReplaceOnline("timestamp", request_.new_timestamp);
   // The holder of an online key is a machine: it signs nothing here, whatever becomes of it.
@@ -132,9 +171,11 @@ void Recovery::ReplaceOnline(const std::string& role, const std::vector<NamedKey
     for (const NamedKey& old : table->find(role)->second.keys) {
       const bool kept =
           std::ranges::any_of(keys, [&](const NamedKey& key) { return key.keyid == old.keyid; });
-      const bool meant = request_.names.empty() || !IsOnline() ||
-                         std::ranges::find(request_.names, old.name) != request_.names.end();
-      if (!kept && meant) change.remove.push_back(old.name);
+      const bool meant = std::ranges::any_of(request_.names, [&](const std::string& name) {
+        return name == old.name || name == old.keyid;
+      });
+      const bool all = request_.names.empty() || request_.what != RecoveryCase::kTimestamp;
+      if (!kept && (meant || all)) change.remove.push_back(old.keyid);
     }
   }
   change_.changes.push_back(std::move(change));
@@ -142,25 +183,19 @@ void Recovery::ReplaceOnline(const std::string& role, const std::vector<NamedKey
 
 Status Recovery::PlanHolders() {
   const std::vector<std::string> roles = RolesMeant();
-  if (roles.empty()) {
-    return Fail(ErrorCode::kUnknownName,
-                Format("{} signs no {} role here; see pawl-signer status",
-                       JoinNames(request_.names), RecoveryName(request_.what)));
-  }
+  const bool root = request_.what == RecoveryCase::kRoot;
+  PAWL_TRY(CheckHolders(root ? std::vector<std::string>{"root"} : roles));
   for (const std::string& role : roles) PAWL_TRY(PlanHolder(role));
   return {};
 }
 
 Status Recovery::PlanHolder(const std::string& role) {
   KeyChange change{role, request_.replacements, request_.names, request_.threshold};
-  if (request_.what == RecoveryCase::kRoot && role == "targets") {
-    // Not every root key need sign targets.
-    std::erase_if(change.remove,
-                  [&](const std::string& name) { return !Holds(table_.find(role)->second, name); });
-    change.threshold.reset();
-  }
+  // Not every root key need sign targets, and not every signer all products.
+  std::erase_if(change.remove, [&](const std::string& name) { return !IsHolder(role, name); });
+  if (request_.what == RecoveryCase::kRoot && role == "targets") change.threshold.reset();
+  ExplainRole(role, change.remove);
   change_.changes.push_back(std::move(change));
-  ExplainRole(role);
   if (role == kOrdersRole) {
     change_.empty.push_back(role);
   } else if (role.starts_with("rollout-") || (request_.stolen && role != "root")) {
@@ -171,9 +206,9 @@ Status Recovery::PlanHolder(const std::string& role) {
   return {};
 }
 
-void Recovery::ExplainRole(const std::string& role) {
-  const std::string who = JoinNames(request_.names, " and ");
-  Because(Format("{} signs {} no more ({}).", who, role,
+void Recovery::ExplainRole(const std::string& role, const std::vector<std::string>& leaving) {
+  const std::string who = JoinNames(leaving, " and ");
+  Because(Format("{} {} {} no more ({}).", who, leaving.size() == 1 ? "signs" : "sign", role,
                  request_.stolen ? "the key is in foreign hands" : "the key is lost or retired"));
   if (role == kOrdersRole) {
     Because(

@@ -47,6 +47,7 @@ class ChangeMaker {
 
   Result<ChangeOutcome> Make() {
     PAWL_TRY(CheckVersions());
+    PAWL_TRY(CheckRenewals());
     PAWL_TRY(TakeNewKeys());
     for (const KeyChange& change : request_.changes) PAWL_TRY(Apply(change));
     PAWL_TRY(AddProduct());
@@ -63,6 +64,7 @@ class ChangeMaker {
 
  private:
   Status CheckVersions() const;
+  Status CheckRenewals() const;
   Status TakeNewKeys();
   Status TakeNewKey(const NamedKey& key, const std::set<Bytes>& retired);
   std::string FreeName(const std::string& name) const;
@@ -110,6 +112,18 @@ Status ChangeMaker::CheckVersions() const {
     if (file == nullptr || file->metadata.version < kHighestPlausibleVersion) continue;
     return Fail(ErrorCode::kVersionImplausible,
                 Format("the published {} has version {}", role, file->metadata.version));
+  }
+  return {};
+}
+
+// A role that is not there would be passed over, and the one that was meant would run out.
+Status ChangeMaker::CheckRenewals() const {
+  for (const std::string& role : request_.renew) {
+    if (role == "snapshot" || role == "timestamp") {
+      return Fail(ErrorCode::kUsage,
+                  Format("{} needs no draft: pawl-signer refresh renews it", role));
+    }
+    PAWL_TRY(original_.SignersOf(role));  // names the roles that there are
   }
   return {};
 }

@@ -70,9 +70,9 @@ struct ChangeOutcome {
 
 // Makes the drafts. Changes of earlier drafts stay; one that a draft has already is no error, so a
 // run that was cut off is completed by running it again. Takes no lock.
-// ERRORS: kUnknownName (role, key); kKeyNameTaken, kKeyRetired; kInputInvalid (CheckKeyTable);
-// kTooFewSigners and, for the root before, kRootBeyondRecovery; kAlreadyDone when nothing changes;
-// kVersionImplausible; kOutputExists for a product that is there.
+// ERRORS: kUnknownName (role, key); kUsage to renew an online role; kKeyNameTaken, kKeyRetired;
+// kInputInvalid (CheckKeyTable); kTooFewSigners and, for the root before, kRootBeyondRecovery;
+// kAlreadyDone when nothing changes; kVersionImplausible; kOutputExists for a product that is there.
 Result<ChangeOutcome> MakeChange(const Workspace& workspace, const ChangeRequest& request);
 
 Json ToJson(const ChangeOutcome& outcome);  // schema "pawl.role-change/1"

@@ -79,6 +79,58 @@ TEST_F(RecoveryTest, ASecondTryWithAnotherKeyReplacesTheFirst) {
   EXPECT_EQ(SignersOf("timestamp"), Names{"time-3"});
 }
 
+// Whoever is in a hurry mistypes a name, or copies a key id from a log.
+TEST_F(RecoveryTest, AStolenTimestampKeyIsReplacedByNameOrIdAndNeverKeptByASlip) {
+  StartRepository();
+  RecoveryRequest request = Case(RecoveryCase::kTimestamp, {"tiem"});
+  request.new_timestamp = {NewKey("time-2")};
+  const auto before = ReadTree(repo_);
+  const auto slip = Recover(Open(), request);
+  ASSERT_EQ(CodeOf(slip), ErrorCode::kUnknownName);
+  EXPECT_TRUE(slip.error().Message().contains("'tiem' signs no timestamp role here; those who do are time"))
+      << slip.error().Message();
+  EXPECT_EQ(ReadTree(repo_), before);
+  request.names = {keys_.at("time").named.keyid};
+  const auto outcome = Recover(Open(), request);
+  ASSERT_TRUE(outcome) << outcome.error().Message();
+  EXPECT_EQ(SignersOf("timestamp"), Names{"time-2"});
+  request.new_timestamp = {NewKey("time-3")};
+  request.names = {"time-2"};  // which only the draft has
+  ASSERT_TRUE(Recover(Open(), request));
+  EXPECT_EQ(SignersOf("timestamp"), Names{"time-3"});
+}
+
+TEST_F(RecoveryTest, KeysOfTwoProductsAreReplacedInOneCommand) {
+  StartRepository();
+  ChangeRequest product;
+  product.title = "product add sensor";
+  product.now = now_;
+  product.product = NewProduct{"sensor", {}, {}, {}};
+  product.product->policy.hardware = {"s1"};
+  product.product->policy.channels = {"stable"};
+  NewKey("gus");
+  product.product->releases = Keys({"dora", "gus"}, 1);
+  product.product->rollout = Keys({"rolf"}, 1);
+  const auto added = MakeChange(Open(), product);
+  ASSERT_TRUE(added) << added.error().Message();
+  SignBy({"anna", "ben", "dora", "gus", "rolf"});
+  const auto published = PublishAll();
+  ASSERT_TRUE(published) << published.error().Message();
+  RecoveryRequest request = Case(RecoveryCase::kReleases, {"emil", "gus"});
+  request.replacements = {NewKey("fritz")};
+  const auto outcome = Recover(Open(), request);
+  ASSERT_TRUE(outcome) << outcome.error().Message();
+  EXPECT_EQ(SignersOf("releases-gateway"), (Names{"dora", "fritz"}));
+  EXPECT_EQ(SignersOf("releases-sensor"), (Names{"dora", "fritz"}));
+  EXPECT_TRUE(outcome->page.contains("emil signs releases-gateway no more")) << outcome->page;
+  request.names = {"emil", "nobody"};
+  const auto slip = Recover(Open(), request);
+  ASSERT_EQ(CodeOf(slip), ErrorCode::kUnknownName);
+  EXPECT_TRUE(slip.error().Message().contains("'nobody' signs no releases role here; those who do "
+                                             "are dora, emil, fritz and gus"))
+      << slip.error().Message();
+}
+
 TEST_F(RecoveryTest, ALostRootMemberLeavesTargetsTooAndIsNotAskedToSign) {
   StartRepository();
   RecoveryRequest request = Case(RecoveryCase::kRoot, {"anna"});

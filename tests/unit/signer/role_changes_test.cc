@@ -159,6 +159,19 @@ TEST_F(RoleChangesTest, ANewKeyUnderAnOldNameIsRefusedAndToldAFreeOne) {
   EXPECT_EQ(CodeOf(Change({"root", {*alias}, {}, std::nullopt})), ErrorCode::kKeyNameTaken);
 }
 
+// A role that is passed over in silence runs out.
+TEST_F(RoleChangesTest, ARoleThatIsNotThereIsNotRenewedInSilence) {
+  StartRepository();
+  const auto before = ReadTree(repo_);
+  EXPECT_EQ(CodeOf(Renew({"targets", "releases-gatewy"})), ErrorCode::kUnknownName);
+  for (const char* online : {"snapshot", "timestamp"}) {
+    const auto refused = Renew({"targets", online});
+    ASSERT_EQ(CodeOf(refused), ErrorCode::kUsage) << online;
+    EXPECT_TRUE(refused.error().Message().contains("pawl-signer refresh"));
+  }
+  EXPECT_EQ(ReadTree(repo_), before);
+}
+
 TEST_F(RoleChangesTest, AKeyThatWasTakenOutNeverComesBack) {
   StartRepository();
   ASSERT_TRUE(Change({"timestamp", {NewKey("time-2")}, {"time"}, std::nullopt}));
