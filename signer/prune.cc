@@ -14,6 +14,8 @@
 #include "base/file.h"
 #include "base/format.h"
 #include "base/hash.h"
+#include "base/printable.h"
+#include "base/progress.h"
 #include "manifest/release.h"
 #include "signer/drafts.h"
 #include "signer/publisher.h"
@@ -23,8 +25,11 @@
 namespace pawl::signer {
 namespace {
 
-// In this order files go: a cut in between leaves garbage, never a file that lacks another.
-enum class Rank { kLeftover, kSnapshot, kRole, kTarget, kPayload };
+constexpr std::size_t kShownFiles = 20;  // of a list that people read; --json has them all
+
+// In this order files go: a cut in between leaves garbage, never a file that lacks another. The
+// history of keys stays for ever: which keys were taken out and never come back is read there.
+enum class Rank { kKeyHistory, kLeftover, kSnapshot, kRole, kTarget, kPayload };
 
 struct Candidate {
   Rank rank = Rank::kLeftover;
@@ -157,6 +162,16 @@ Result<UtcTime> ExpiryOf(const std::string& directory, std::uint64_t version) {
   return file->metadata.expires;
 }
 
+// A snapshot that is kept cannot be followed: what it needs is not known.
+std::unexpected<Error> CannotFollow(std::uint64_t version, const Error& why) {
+  const std::string path = PublishedMetadataPath("snapshot", version);
+  return Fail(why.code(),
+              Format("{}. What snapshot {} needs cannot be told, so nothing is removed: bring the "
+                     "damaged file back from a copy, or remove public/{}, which devices ask for no "
+                     "more",
+                     why.Message(), version, path));
+}
+
 //= docs/repository-layout.md#M-PRUNE-1
 // The newest ones by number, whatever any clock says; and, unless a number was asked for, those
 // that have not expired: a device that was told of one may still be at it.
@@ -169,15 +184,18 @@ Status PrunePlanner::KeepSnapshots() {
     if (version > present_) continue;  // of a publication that was cut off; see KeepPending
     bool wanted = kept < keep;
     if (!wanted) {
-      PAWL_ASSIGN_OR_RETURN(const UtcTime expires, ExpiryOf(directory_, version));
-      const bool valid = expires > request_.now;
+      const auto expires = ExpiryOf(directory_, version);
+      if (!expires) return CannotFollow(version, expires.error());
+      const bool valid = *expires > request_.now;
       wanted = valid && !request_.keep;
       if (valid && !wanted) ++valid_dropped;
     }
     if (!wanted) continue;
     ++kept;
     plan_.oldest_kept = version;
-    PAWL_TRY(reach_.AddSnapshot(version));
+    if (const Status added = reach_.AddSnapshot(version); !added) {
+      return CannotFollow(version, added.error());
+    }
   }
   if (valid_dropped > 0) {
     plan_.notes.push_back(
@@ -263,6 +281,10 @@ Status PrunePlanner::Judge(const std::string& path, std::uint64_t bytes) {
   bool ours = false;
   if (path.starts_with("metadata/")) {
     PAWL_ASSIGN_OR_RETURN(const auto judged, JudgeMetadata(path));
+    if (judged && judged->rank == Rank::kKeyHistory) {
+      Keep(bytes);
+      return {};
+    }
     ours = judged.has_value();
     if (ours) candidate = {judged->rank, judged->version, {path, bytes}};
   } else if (path.starts_with("targets/")) {
@@ -296,7 +318,9 @@ Result<std::optional<Candidate>> PrunePlanner::JudgeMetadata(const std::string& 
   if (!bytes) return std::optional<Candidate>();
   const auto file = manifest::ParseMetadata(role, *bytes);
   if (!file || file->metadata.version != name->version) return std::optional<Candidate>();
-  const Rank rank = role == "snapshot" ? Rank::kSnapshot : Rank::kRole;
+  const Rank rank = role == "snapshot"  ? Rank::kSnapshot
+                    : role == "targets" ? Rank::kKeyHistory
+                                        : Rank::kRole;
   return std::optional(Candidate{rank, name->version, {}});
 }
 
@@ -348,6 +372,25 @@ Status RemoveInOrder(const std::vector<PruneFile>& files, TreeRemover& remover) 
 }
 
 }  // namespace
+
+std::string PrunePlan::Text(bool done) const {
+  std::string out;
+  for (std::size_t i = 0; i < remove.size() && i < kShownFiles; ++i) {
+    out += Format("  {:>10}  {}\n", HumanBytes(remove[i].bytes), Printable(remove[i].path));
+  }
+  if (remove.size() > kShownFiles) {
+    out += Format("  … and {} more\n", remove.size() - kShownFiles);
+  }
+  out += Format("{} {} files, {}; kept: {} files, {}, all that snapshots {} to {} need\n",
+                done ? "removed" : "to remove:", remove.size(), HumanBytes(remove_bytes),
+                kept_files, HumanBytes(kept_bytes), oldest_kept, newest_kept);
+  for (const std::string& path : unknown) {
+    out += Format("note: public/{} is not of ours or not what its name says; left alone\n",
+                  Printable(path));
+  }
+  for (const std::string& note : notes) out += Format("note: {}\n", note);
+  return out;
+}
 
 Status DirectoryTreeRemover::Remove(const std::string& path) {
   return RemoveFileIfExists(JoinPath(directory_, path));

@@ -41,6 +41,9 @@ struct PrunePlan {
   std::uint64_t newest_kept = 0;     // the present snapshot
   std::vector<std::string> unknown;  // not of ours, or not what their names say: left alone
   std::vector<std::string> notes;
+
+  // For people; file names are shown as Printable does. `done`: it has been removed.
+  std::string Text(bool done) const;
 };
 
 // Judges the tree as a device would and says what can go; changes nothing. ERRORS: kUsage for

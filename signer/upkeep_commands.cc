@@ -12,8 +12,6 @@
 namespace pawl::signer {
 namespace {
 
-constexpr std::size_t kShownFiles = 20;  // of a list that people read; --json has them all
-
 struct RetireOptions {
   RepoOptions repo;
   std::optional<std::string> product;
@@ -83,23 +81,6 @@ void BindPrune(Arguments& arguments, PruneOptions& options) {
   arguments.Flag("-y,--yes", options.yes, "do not ask");
 }
 
-std::string PruneText(const PrunePlan& plan, bool done) {
-  std::string out;
-  for (std::size_t i = 0; i < plan.remove.size() && i < kShownFiles; ++i) {
-    out += Format("  {:>10}  {}\n", HumanBytes(plan.remove[i].bytes), plan.remove[i].path);
-  }
-  if (plan.remove.size() > kShownFiles) {
-    out += Format("  … and {} more\n", plan.remove.size() - kShownFiles);
-  }
-  out += Format("{} {} files, {}; kept: {} files, {}, all that snapshots {} to {} need\n",
-                done ? "removed" : "to remove:", plan.remove.size(), HumanBytes(plan.remove_bytes),
-                plan.kept_files, HumanBytes(plan.kept_bytes), plan.oldest_kept, plan.newest_kept);
-  for (const std::string& path : plan.unknown) {
-    out += Format("note: public/{} is not of ours or not what its name says; left alone\n", path);
-  }
-  return out + NoteLines(plan.notes);
-}
-
 Json PruneJson(const PrunePlan& plan, bool dry_run) {
   Json files = Json::array();
   for (const PruneFile& file : plan.remove) {
@@ -117,15 +98,15 @@ Result<Answer> PruneTree(const PruneOptions& options, UtcTime now) {
   const PruneRequest request{options.keep, now};
   PAWL_ASSIGN_OR_RETURN(const PrunePlan shown, PlanPrune(workspace, request));
   if (options.dry_run || shown.remove.empty()) {
-    return Answer{PruneText(shown, false), PruneJson(shown, options.dry_run)};
+    return Answer{shown.Text(false), PruneJson(shown, options.dry_run)};
   }
   // Nobody is kept waiting while a person reads: the lock is taken afterwards, and what has changed
   // in between is left alone.
-  if (!options.yes) std::cerr << PruneText(shown, false);
+  if (!options.yes) std::cerr << shown.Text(false);
   PAWL_TRY(Confirm(options.yes, Format("Remove these {} files for good?", shown.remove.size())));
   DirectoryTreeRemover remover(workspace.PublicDirectory());
   PAWL_ASSIGN_OR_RETURN(const PrunePlan done, Prune(workspace, request, shown, remover));
-  return Answer{PruneText(done, true) +
+  return Answer{done.Text(true) +
                     "the tree was judged as a device would, before and after\n"
                     "next: remove them from the server too, as rsync --delete-after does\n",
                 PruneJson(done, false)};

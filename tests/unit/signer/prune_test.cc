@@ -11,6 +11,7 @@
 #include "manifest/refresh.h"
 #include "signer/publisher.h"
 #include "signer/retire.h"
+#include "signer/role_changes.h"
 #include "signer/roles.h"
 #include "signer/tree_check.h"
 #include "tests/unit/signer/signer_test_util.h"
@@ -165,7 +166,51 @@ TEST_F(PruneTest, NoRootEverGoesAndFormerRolesKeepWhatSnapshotPins) {
   for (const char* kept : {"1.root.json", "2.root.json", "3.root.json", "1.orders.json"}) {
     EXPECT_TRUE(PathsIn("metadata").contains(kept)) << kept;
   }
-  EXPECT_FALSE(PathsIn("metadata").contains("1.targets.json"));
+  EXPECT_TRUE(PathsIn("metadata").contains("1.targets.json"));
+  EXPECT_FALSE(PathsIn("metadata").contains("1.releases-gateway.json"));
+}
+
+// M-PRUNE-2: a thief who kept a key that was taken out waits for somebody to tidy up.
+TEST_F(PruneTest, AKeyThatWasTakenOutDoesNotComeBackAfterPruning) {
+  StartRepository();
+  const auto change = [&](const std::string& in, const std::string& out) {
+    const NamedKey& key = keys_.contains(in) ? keys_.at(in).named : NewKey(in);
+    ChangeRequest request;
+    request.title = "role set releases-gateway";
+    request.now = now_;
+    request.changes.push_back({"releases-gateway", {key}, {out}, std::nullopt});
+    return MakeChange(Open(), request);
+  };
+  ASSERT_TRUE(change("fritz", "emil"));
+  SignBy({"anna", "ben", "dora", "fritz"});
+  const auto published = PublishAll();
+  ASSERT_TRUE(published) << published.error().Message();
+  RefreshTimes(3);
+  ASSERT_TRUE(PruneWith(2));
+  EXPECT_FALSE(PathsIn("metadata").contains("1.snapshot.json"));
+  EXPECT_EQ(CodeOf(change("emil", "fritz")), ErrorCode::kKeyRetired);
+}
+
+TEST_F(PruneTest, AFileNameCannotPaintOverTheQuestion) {
+  RetireTheFirstOfTwo();
+  WriteText(Public("targets/a\x1b[2K\nb"), "mine");
+  const std::string text = PlanWith(2).Text(false);
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  EXPECT_NE(text.find("public/targets/a\\x1b[2K\\x0ab is not of ours"), std::string::npos) << text;
+}
+
+TEST_F(PruneTest, ADamagedOldSnapshotIsNamedWithTheWayOutAndNothingGoes) {
+  RetireTheFirstOfTwo();
+  RefreshTimes(3);
+  WriteText(Public("metadata/2.snapshot.json"), "{");
+  const auto before = ReadTree(repo_ + "/public");
+  const auto refused = PlanPrune(Open(), {{}, now_});
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().Message().contains("remove public/metadata/2.snapshot.json"))
+      << refused.error().Message();
+  EXPECT_EQ(ReadTree(repo_ + "/public"), before);
+  std::filesystem::remove(Public("metadata/2.snapshot.json"));
+  EXPECT_TRUE(PruneWith({}));
 }
 
 TEST_F(PruneTest, FilesOfOthersAreToldAndLeftAlone) {
