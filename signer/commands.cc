@@ -114,13 +114,6 @@ std::string DraftLines(const DraftChange& change) {
              change.role);
 }
 
-Json DraftJson(const DraftChange& change) {
-  return Json{{"role", change.role},           {"version", change.version},
-              {"path", change.path},           {"sha256", change.sha256.Hex()},
-              {"threshold", change.threshold}, {"signers", change.signers},
-              {"voided", change.voided},       {"notes", change.notes}};
-}
-
 std::string NoteLines(const std::vector<std::string>& notes) {
   std::string out;
   for (const std::string& note : notes) out += Format("note: {}\n", note);

@@ -83,9 +83,8 @@ Result<delta::Effort> ParseEffort(const std::string& text);
 // "note: …" lines.
 std::string NoteLines(const std::vector<std::string>& notes);
 
-// What became of a draft and who acts next, for people and for programs.
+// What became of a draft and who acts next.
 std::string DraftLines(const DraftChange& change);
-Json DraftJson(const DraftChange& change);
 
 // What a change of keys made, and who acts next.
 Answer ChangeAnswer(const ChangeOutcome& outcome);

@@ -254,6 +254,17 @@ Result<OrderChange> AddOrder(const Workspace& workspace, const OrderRequest& req
   return change;
 }
 
+Json DraftJson(const DraftChange& change) {
+  Json json{{"role", change.role},           {"version", change.version},
+            {"threshold", change.threshold}, {"signers", change.signers},
+            {"voided", change.voided},       {"notes", change.notes}};
+  if (!change.path.empty()) {
+    json["path"] = change.path;
+    json["sha256"] = change.sha256.Hex();
+  }
+  return json;
+}
+
 Result<manifest::OrderAction> ParseOrderAction(std::string_view text) {
   using enum manifest::OrderAction;
   for (const manifest::OrderAction action : {kRollback, kInstall, kHold, kReleaseHold}) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "manifest/order.h"
@@ -30,6 +31,10 @@ struct DraftChange {
   std::uint64_t threshold = 0;
   std::vector<std::string> notes;  // what a person should know
 };
+
+// For programs: the member "draft" of schema "pawl.draft/1". Without "path" and "sha256" where no
+// target was written.
+Json DraftJson(const DraftChange& change);
 
 // A draft that is being changed: edit `file.content`, then hand it to FinishDraft.
 struct PreparedDraft {

@@ -247,7 +247,9 @@ Result<RetireChange> RetireReleases(const Workspace& workspace, const RetireRequ
   const auto uses = UsesOfReleases(workspace, roles, now);
   PAWL_ASSIGN_OR_RETURN(PreparedDraft draft, PrepareDraft(workspace, roles, role, now));
   RetireChange change;
+  std::set<std::string> taken;
   for (const std::string& version : request.versions) {
+    if (!taken.insert(version).second) continue;  // named twice
     PAWL_TRY(CheckListed(roles.Effective(role), request, version));
     const std::string path = manifest::ReleasePath(request.product, version);
     RetiredRelease retired{version, TargetsOf(roles.Published(role)).contains(path), {}, {}};

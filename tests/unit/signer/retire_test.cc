@@ -50,6 +50,16 @@ class RetireTest : public SignerTest {
 
 bool Has(const std::string& text, std::string_view part) { return text.contains(part); }
 
+TEST_F(RetireTest, AReleaseThatIsNamedTwiceIsToldOnceAndNoTargetIsMadeUp) {
+  PublishReleases({"1.0", "1.1"});
+  const auto change = Retire({"1.0", "1.0"});
+  ASSERT_TRUE(change) << change.error().Message();
+  EXPECT_EQ(change->retired.size(), 1U);
+  const Json json = DraftJson(change->draft);
+  EXPECT_EQ(json["role"], "releases-gateway");
+  EXPECT_FALSE(json.contains("path") || json.contains("sha256")) << json.dump();
+}
+
 TEST_F(RetireTest, ARetiredReleaseIsGoneForDevicesOnceThresholdHasSigned) {
   PublishReleases({"1.0", "1.1"});
   SetStable("1.1");
