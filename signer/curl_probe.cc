@@ -123,6 +123,7 @@ struct CurlProbe::Impl {
   }
 
   std::string authorities_file;
+  ProbePatience patience;
   std::string agent = Format("pawl-signer/{}", PawlVersion());
   std::array<char, CURL_ERROR_SIZE> message{};
   std::unique_ptr<curl_slist, Free> plain;
@@ -151,6 +152,12 @@ bool CurlProbe::Impl::Configure() {
 }
 
 bool CurlProbe::Impl::Prepare(const WebRequest& request, Transfer& transfer) {
+  // Range or not: a server that ignores the range sends no more than max_bytes that are read.
+  const std::uint64_t rate = std::max<std::uint64_t>(patience.slowest_bytes_per_s, 1);
+  const std::uint64_t seconds = std::min<std::uint64_t>(request.max_bytes / rate, INT32_MAX / 1000);
+  const std::uint64_t deadline_ms =
+      std::min<std::uint64_t>(std::min<std::uint64_t>(patience.base_ms, INT32_MAX) + seconds * 1000,
+                              INT32_MAX);
   message[0] = '\0';
   std::string range;
   if (request.range) {
@@ -160,6 +167,7 @@ bool CurlProbe::Impl::Prepare(const WebRequest& request, Transfer& transfer) {
   // HTTPGET takes back what NOBODY of the request before has set.
   return Set(CURLOPT_HTTPGET, 1L) && Set(CURLOPT_NOBODY, request.head ? 1L : 0L) &&
          Set(CURLOPT_URL, request.url.c_str()) &&
+         Set(CURLOPT_TIMEOUT_MS, static_cast<long>(deadline_ms)) &&
          Set(CURLOPT_RANGE, request.range ? range.c_str() : static_cast<const char*>(nullptr)) &&
          Set(CURLOPT_HTTPHEADER, request.offer_compression ? compressed.get() : plain.get()) &&
          Set(CURLOPT_HEADERDATA, static_cast<void*>(&transfer)) &&
@@ -169,9 +177,11 @@ bool CurlProbe::Impl::Prepare(const WebRequest& request, Transfer& transfer) {
 CurlProbe::CurlProbe(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 CurlProbe::~CurlProbe() = default;
 
-Result<std::unique_ptr<CurlProbe>> CurlProbe::Create(const std::string& authorities_file) {
+Result<std::unique_ptr<CurlProbe>> CurlProbe::Create(const std::string& authorities_file,
+                                                     ProbePatience patience) {
   auto impl = std::make_unique<Impl>();
   impl->authorities_file = authorities_file;
+  impl->patience = patience;
   static const bool started = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
   if (!started || !impl->Configure()) {
     return Fail(ErrorCode::kInternal, Format("libcurl cannot be set up: {}", curl_version()));

@@ -7,6 +7,7 @@
 
 #include "base/format.h"
 #include "base/hash.h"
+#include "base/printable.h"
 #include "base/progress.h"
 #include "manifest/metadata.h"
 #include "signer/release_files.h"
@@ -219,7 +220,8 @@ DoctorRound::DoctorRound(Web& web, const DoctorRequest& request, DoctorReport& r
 }
 
 void DoctorRound::Add(Verdict verdict, std::string check, std::string text, std::string hint) {
-  report_.findings.push_back({verdict, std::move(check), std::move(text), std::move(hint)});
+  // Servers write headers and names as they like, and the report goes to a terminal.
+  report_.findings.push_back({verdict, std::move(check), Printable(text), std::move(hint)});
 }
 
 Result<WebAnswer> DoctorRound::Get(const std::string& path, std::uint64_t max_bytes) {
@@ -303,6 +305,7 @@ void CheckLongLife(DoctorRound& round, const std::string& sample) {
 //= docs/repository-layout.md#M-SERVE-4
 void CheckEncoding(DoctorRound& round, const std::vector<std::string>& samples) {
   bool fine = true;
+  std::size_t fetched = 0;
   for (const std::string& path : samples) {
     for (const bool offer : {false, true}) {
       WebRequest request;
@@ -310,6 +313,7 @@ void CheckEncoding(DoctorRound& round, const std::vector<std::string>& samples) 
       request.max_bytes = 1024;
       const auto answer = round.Ask(request, path);
       if (!answer || answer->status != 200) continue;
+      ++fetched;
       const std::string_view encoding = answer->Header("content-encoding");
       if (!encoding.empty() && encoding != "identity") {
         fine = false;
@@ -324,7 +328,11 @@ void CheckEncoding(DoctorRound& round, const std::vector<std::string>& samples) 
       }
     }
   }
-  if (fine) round.Add(Verdict::kOk, "encoding", "bytes as they are, with their length");
+  if (fetched == 0) {
+    round.Add(Verdict::kNote, "encoding", "not judged: no file was served");
+  } else if (fine) {
+    round.Add(Verdict::kOk, "encoding", "bytes as they are, with their length");
+  }
 }
 
 void CheckListings(DoctorRound& round) {

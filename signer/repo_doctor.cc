@@ -193,7 +193,12 @@ void Doctor::JudgeAsDevice() {
                "give the root that devices carry with --root, or run this in the workspace");
   }
   const std::optional<Bytes>& anchor = request.root ? request.root : first_root_;
-  if (!anchor) return;
+  if (!anchor) {
+    round_.Add(Verdict::kFail, "refresh",
+               "not judged: the server has no root that a device could begin with",
+               "first correct what is said of root-chain or redirect; see also --root");
+    return;
+  }
   WebFetcher fetcher(round_.web(), round_.base());
   MemoryMetadataStore store;
   TreeCheckOptions options;
@@ -245,6 +250,17 @@ Status CheckUrl(const std::string& url) {
   return Fail(ErrorCode::kUsage, Format("expected the URL of the folder that holds metadata/, as "
                                         "https://updates.example.com/gateway, found '{}'",
                                         url));
+}
+
+Status CheckRoot(const std::optional<Bytes>& root) {
+  if (!root) return {};
+  auto parsed = manifest::ParseMetadata("root", *root);
+  if (!parsed) {
+    return Fail(ErrorCode::kInputInvalid,
+                Format("--root: expected a root.json, found: {}", parsed.error().Message()));
+  }
+  if (parsed->metadata.root() != nullptr) return {};
+  return Fail(ErrorCode::kInputInvalid, "--root: expected a root.json, found another role");
 }
 
 }  // namespace
@@ -322,6 +338,7 @@ Result<bool> AdoptWorkspace(Web& web, DoctorRequest& request) {
 
 Result<DoctorReport> ExamineRepository(Web& web, const DoctorRequest& request) {
   PAWL_TRY(CheckUrl(request.url));
+  PAWL_TRY(CheckRoot(request.root));
   DoctorRequest complete = request;
   PAWL_ASSIGN_OR_RETURN(const bool other, AdoptWorkspace(web, complete));
   DoctorReport report = Doctor(web, complete).Examine();

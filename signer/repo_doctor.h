@@ -49,7 +49,8 @@ struct DoctorReport {
   Json ToJson(const std::string& url) const;  // schema "pawl.repo-doctor/1"
 };
 
-// Never fails: what cannot be reached is a finding. ERRORS: kUsage for a URL that is none.
+// Never fails: what cannot be reached is a finding. ERRORS: kUsage for a URL that is none;
+// kInputInvalid for a request.root that is no root.
 Result<DoctorReport> ExamineRepository(Web& web, const DoctorRequest& request);
 
 }  // namespace pawl::signer

@@ -145,6 +145,12 @@ class RepoDoctorTest(unittest.TestCase):
             url = server.url
         self.assertEqual(self.verdicts(self.doctor(url, status=14), "reach"), {"FAIL"})
 
+    def test_a_root_file_that_is_none_is_no_fault_of_the_server(self):
+        with Nginx(self.served, self.work) as server:
+            done = self.repository.run("repo", "doctor", server.url, "--json", "--root",
+                                       self.served / "metadata/timestamp.json", status=None)
+        self.assertEqual(json.loads(done.stdout)["code"], "E0105", done.stdout)
+
     def certificate(self, days):
         key, cert = self.folder / f"{days}.key.pem", self.folder / f"{days}.cert.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",

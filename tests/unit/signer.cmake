@@ -3,6 +3,7 @@ pawl_test(signer_test LABEL unit
   SOURCES
     unit/signer/carried_draft_test.cc
     unit/signer/ceremony_test.cc
+    unit/signer/curl_probe_test.cc
     unit/signer/describe_test.cc
     unit/signer/fake_web.cc
     unit/signer/key_file_test.cc

@@ -348,6 +348,45 @@ TEST_F(DoctorTest, AWorkspaceOfAnotherRepositoryIsNotComparedUnlessItWasNamed) {
   EXPECT_GT(report->Count(Verdict::kFail), 0U);
 }
 
+TEST_F(DoctorTest, WhatWasNotFetchedIsNotCalledFine) {
+  web_.redirect_to = "https://cdn.example.com/";
+  const DoctorReport report = Examine();
+  EXPECT_TRUE(Found(report, "encoding", Verdict::kOk).empty()) << report.Text("");
+  EXPECT_FALSE(Found(report, "encoding", Verdict::kNote).empty()) << report.Text("");
+}
+
+TEST_F(DoctorTest, ARefreshThatCannotBeJudgedIsSaidSo) {
+  web_.redirect_to = "https://cdn.example.com/";
+  DoctorRequest request;
+  request.url = kFakeUrl;
+  request.now = now_;
+  const auto blind = ExamineRepository(web_, request);
+  ASSERT_TRUE(blind);
+  EXPECT_TRUE(Found(*blind, "refresh", Verdict::kFail).contains("not judged")) << blind->Text("");
+  web_.redirect_to.clear();
+  web_.status["metadata/timestamp.json"] = 302;
+  EXPECT_TRUE(Failed("refresh").contains("redirects are not followed"));
+}
+
+TEST_F(DoctorTest, ARootFileThatIsNoneIsNoFaultOfTheServer) {
+  DoctorRequest request;
+  request.url = kFakeUrl;
+  request.now = now_;
+  const std::string timestamp = ReadText(served_ + "/metadata/timestamp.json");
+  for (const std::string& text : {std::string("{}"), timestamp}) {
+    request.root = Bytes(text.begin(), text.end());
+    EXPECT_EQ(CodeOf(ExamineRepository(web_, request)), ErrorCode::kInputInvalid) << text;
+  }
+}
+
+TEST_F(DoctorTest, AHeaderOfTheServerCannotPaintOverTheReport) {
+  web_.redirect_to = "https://x/\x1b[2K\rok    everything/";
+  const std::string text = Examine().Text("");
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  EXPECT_EQ(text.find('\r'), std::string::npos);
+  EXPECT_TRUE(text.contains("\\x1b[2K")) << text;
+}
+
 TEST_F(DoctorTest, HttpDatesAreReadStrictly) {
   EXPECT_EQ(ParseHttpDate("Thu, 01 Jan 1970 00:00:10 GMT")->seconds, 10);
   for (const char* text : {"", "0", "-1", "Thu, 01 Jan 1970 00:00:10", "Thursday"}) {
