@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -18,8 +19,9 @@ namespace pawl::signer {
 
 Result<BundleFile> BundleFile::Create(const std::string& path) {
   if (PathExists(path)) return Fail(ErrorCode::kOutputExists, path);
-  const std::string temporary = path + ".part";
-  PAWL_TRY(RemoveFileIfExists(temporary));
+  std::array<std::uint8_t, 8> random{};
+  RandomBytes(random);
+  const std::string temporary = Format("{}.{}.tmp", path, HexEncode(random));
   PAWL_ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(temporary, O_RDWR | O_CREAT | O_EXCL, 0644));
   return BundleFile(std::move(fd), path, temporary);
 }

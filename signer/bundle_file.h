@@ -14,7 +14,7 @@ namespace pawl::signer {
 
 class BundleFile {
  public:
-  // Makes `path` with ".part" behind it; what an interrupted run left there goes away.
+  // Makes a file beside `path` with a name that nothing there has.
   // ERRORS: kOutputExists when `path` is there; storage.
   static Result<BundleFile> Create(const std::string& path);
   BundleFile(BundleFile&& other) noexcept;
