@@ -2,6 +2,7 @@
 // root add, root remove, root rotate, role set, role renew, product add.
 
 #include "base/format.h"
+#include "manifest/release.h"
 #include "signer/ceremony.h"
 #include "signer/commands.h"
 #include "signer/role_changes.h"
@@ -107,6 +108,12 @@ void BindProduct(Arguments& arguments, ProductOptions& options) {
 }
 
 Result<Answer> ProductAdd(const ProductOptions& options, UtcTime now) {
+  if (!manifest::IsPlainName(options.name)) {
+    return Fail(ErrorCode::kInputInvalid,
+                Format("expected a product name of up to 64 characters a-z, 0-9, '.', '_' and '-' "
+                       "that begins with a letter or digit, found '{}'",
+                       options.name));
+  }
   NewProduct product;
   product.name = options.name;
   product.policy.hardware = SplitCommas(options.hardware);
