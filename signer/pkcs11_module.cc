@@ -41,6 +41,20 @@ Status CheckFile(const std::string& path) {
   return {};
 }
 
+// dlsym(3) also looks into what a library links: some builds of libcurl lead to p11-kit. Only the
+// file that was named has been checked, and only it is used.
+Status CheckOwner(const void* symbol, const std::string& path) {
+  Dl_info info{};
+  if (dladdr(symbol, &info) == 0 || info.dli_fname == nullptr) {
+    return Fail(kModule, Format("{}: it cannot be told which file its functions are in", path));
+  }
+  PAWL_ASSIGN_OR_RETURN(const std::string owner, RealPath(info.dli_fname));
+  if (owner == path) return {};
+  return Fail(kModule,
+              Format("{}: expected a PKCS#11 library, found one only in {}, which it links", path,
+                     owner));
+}
+
 Result<CK_FUNCTION_LIST*> Functions(const std::string& path) {
   // Never unloaded: libraries of vendors leave threads and exit handlers behind.
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -49,6 +63,7 @@ Result<CK_FUNCTION_LIST*> Functions(const std::string& path) {
     return Fail(kModule, Format("cannot load it: {}", why == nullptr ? path.c_str() : why));
   }
   const auto get = reinterpret_cast<CK_C_GetFunctionList>(dlsym(library, "C_GetFunctionList"));
+  if (get != nullptr) PAWL_TRY(CheckOwner(reinterpret_cast<const void*>(get), path));
   CK_FUNCTION_LIST* functions = nullptr;
   if (get == nullptr || get(&functions) != CKR_OK || functions == nullptr) {
     return Fail(kModule,

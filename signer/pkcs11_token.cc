@@ -85,7 +85,9 @@ std::unexpected<Error> WrongPin(const Token& token, CK_RV answer) {
   std::unexpected<Error> failure = TokenFailure("opening the token", answer);
   const auto now = token.Facts();
   if (!now || failure.error().code() != ErrorCode::kTokenPinWrong) return failure;
-  if (now->pin_locked) return Fail(ErrorCode::kTokenPinLocked, "the PIN is wrong, and that was the last try");
+  if (now->pin_locked) {
+    return Fail(ErrorCode::kTokenPinLocked, "the PIN is wrong, and that was the last try");
+  }
   if (!now->pin_final_try) return failure;
   return Fail(ErrorCode::kTokenPinWrong,
               failure.error().Message() + "; ONE TRY IS LEFT before the token locks itself");

@@ -144,6 +144,17 @@ TEST_F(TokenTest, ATakenNameIsRefused) {
   EXPECT_EQ(CodeOf(Make("anna", TokenKeyType::kP256)), ErrorCode::kOutputExists);
 }
 
+// The file that was named is the one that was checked.
+TEST_F(TokenTest, ALibraryThatMerelyLinksAModuleIsNone) {
+  void* library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr || dlsym(library, "C_GetFunctionList") == nullptr) {
+    GTEST_SKIP() << "no libcurl here, or one that links no PKCS#11 library";
+  }
+  Dl_info place{};
+  ASSERT_NE(dladdr(dlsym(library, "curl_easy_init"), &place), 0);
+  EXPECT_EQ(CodeOf(Pkcs11Module::Load(place.dli_fname)), ErrorCode::kTokenModule);
+}
+
 TEST_F(TokenTest, AModuleThatIsNoneIsRefused) {
   WriteText(directory_.Path("text.so"), "not a library");
   for (const std::string& path :
