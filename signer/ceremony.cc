@@ -225,8 +225,9 @@ std::string RefreshTimerUnits(const std::string& directory, const std::string& s
                    "  install -d -m 0700 /etc/pawl-refresh\n"
                    "  install -m 0600 {}.key /etc/pawl-refresh/snapshot.key\n"
                    "  install -m 0600 {}.key /etc/pawl-refresh/timestamp.key\n"
-                   "  install -m 0600 /dev/stdin /etc/pawl-refresh/passphrases   "
-                   "# one line for each key, in this order\n"
+                   "  (umask 077; for key in snapshot timestamp; do systemd-ask-password "
+                   "--timeout=0 \"Passphrase of the $key key:\"; done "
+                   "> /etc/pawl-refresh/passphrases)\n"
                    "  systemctl daemon-reload && systemctl enable --now pawl-refresh.timer\n",
                    directory, snapshot_key, timestamp_key);
 }
