@@ -78,10 +78,12 @@ def _compare(left, right):
         ["dpkg", "--compare-versions", left, "lt", right], check=False).returncode == 0 else 1
 
 
-def offered_versions():
-    """{package: [versions, lowest first]} of everything the Debian suites offer."""
+def offered_versions(suite=None):
+    """{package: [versions, lowest first]} of everything the Debian suites offer, or one of them."""
     offered = {}
     for row in index_targets():
+        if suite and row[6] != suite:
+            continue
         text = run(["/usr/lib/apt/apt-helper", "cat-file", row[0]])
         for match in re.finditer(r"^Package: (\S+)\n(?:.+\n)*?Version: (\S+)$", text, re.M):
             offered.setdefault(match[1], set()).add(match[2])
@@ -90,10 +92,9 @@ def offered_versions():
             for name, found in offered.items()}
 
 
-def pins(offered, lowest):
-    """apt preferences that force one end of what the suites offer, for packages with a choice."""
-    end = 0 if lowest else -1
-    return "".join(f"Package: {name}\nPin: version {found[end]}\nPin-Priority: 1001\n\n"
+def pins(offered, choose):
+    """apt preferences that force choose(name, versions) for the packages with a choice."""
+    return "".join(f"Package: {name}\nPin: version {choose(name, found)}\nPin-Priority: 1001\n\n"
                    for name, found in sorted(offered.items()) if len(found) > 1)
 
 
