@@ -21,7 +21,8 @@ class PeersTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="pawl-peers-")
         self.addCleanup(folder.cleanup)
         self.root = pathlib.Path(folder.name)
-        for name in ("tools/peers", "tools/setup", "tests/interop/package.json", "tests/interop/package-lock.json"):
+        for name in ("tools/peers", "tools/setup", "tests/interop/package.json", "tests/interop/package-lock.json",
+                     "tests/bench/hdiffpatch.txt", "tests/bench/hdiffpatch-build.txt"):
             (self.root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(SOURCE / name, self.root / name)
         (self.root / "bin").mkdir()
@@ -77,6 +78,26 @@ class PeersTest(unittest.TestCase):
         done = self.peers("tuf-js")
         self.assertEqual(done.returncode, 1)
         self.assertIn("not the one whose hash", done.stderr)
+        self.assertEqual(self.left(), [".lock"])
+
+    def python(self, pip):
+        """A Python whose environments have this for a pip."""
+        self.stand_in("pip", pip)
+        self.stand_in("python3.11", f'[ "$2" != venv ] || {{ mkdir -p "$3/bin"; cp "{self.root}/bin/pip" "$3/bin/python"; }}')
+
+    def test_hdiffpatch_with_another_hash_is_not_compiled(self):
+        self.python("echo 'ERROR: THESE PACKAGES DO NOT MATCH THE HASHES'; exit 1")
+        self.stand_in("make", INSTALLS)
+        done = self.peers("hdiffpatch")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("not the one whose hash is in tests/bench", done.stderr)
+        self.assertFalse((self.root / "count").exists())
+        self.assertEqual(self.left(), [".lock"])
+
+    def test_hdiffpatch_without_its_registry_is_a_skip_and_leaves_nothing(self):
+        self.python("echo 'NewConnectionError: no route'; exit 1")
+        done = self.peers("hdiffpatch")
+        self.assertEqual((done.returncode, done.stderr), (77, "peers: hdiffpatch: PyPI cannot be reached\n"))
         self.assertEqual(self.left(), [".lock"])
 
     def test_installed_downloads_nothing(self):
