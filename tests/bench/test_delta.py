@@ -219,11 +219,13 @@ class LayersTest(unittest.TestCase):
     def test_the_list_is_read_from_the_help(self):
         for text in ("  --without LAYER    leave out one of pairing, shift, recompress\n  --threads N",
                      "  --without TEXT:{pairing,shift,recompress}  for measuring\n",
-                     "  --without LAYER  layers: pairing | shift | recompress\n"):
+                     "  --without LAYER  layers: pairing | shift | recompress\n",
+                     "E0001: unknown value '?' of --without: expected pairing, shift, or recompress\n"):
             self.assertEqual(delta_pawl.layers_in(text), ["pairing", "shift", "recompress"], text)
 
     def test_a_program_without_the_option_offers_none(self):
         self.assertEqual(delta_pawl.layers_in("  --effort TEXT  fast or best\n"), [])
+        self.assertEqual(delta_pawl.layers_in("E0107: unknown option --without\n  see: pawl-signer delta make --help\n"), [])
 
 
 class RaucRuleTest(InFolder):

@@ -180,8 +180,10 @@ def parse(arguments):
                         default=cache_folder() / "bench" / "delta.jsonl",
                         help="where results are kept (%(default)s)")
     options = parser.parse_args(arguments)
-    if options.write and (options.quick or options.pairs or options.no_pawl):
-        parser.error("--write needs Pawl and all pairs")
+    if options.write and (options.quick or options.no_pawl):
+        parser.error("--write needs Pawl, and --quick leaves too much out")
+    if options.write and options.pairs and not options.layers:
+        parser.error("--write needs all pairs")
     if options.curves and options.layers:
         parser.error("choose one of --curves and --layers")
     return options

@@ -7,7 +7,6 @@ import re
 import subprocess
 
 from .delta_peers import OneFile
-from .measure import BenchError
 from .meter import Usage
 
 # What an application may use of a device (delta apply --memory); larger containers are refused.
@@ -66,21 +65,22 @@ def plain_copy(pair, work, meter):
 
 
 def layers_offered(signer):
-    """What `pawl-signer delta make --without` takes, as its help lists it."""
-    done = subprocess.run([signer, "delta", "make", "--help"], capture_output=True, text=True,
-                          check=False)
-    if done.returncode != 0:
-        raise BenchError(f"'{signer} delta make --help' failed: {done.stderr.strip()}")
-    return layers_in(done.stdout)
+    """What `pawl-signer delta make --without` takes: as its help lists it, or, since it is of no use
+    to others and may be left out there, as the refusal of a wrong word does."""
+    for words in (["--help"], ["--without", "?", "-", "-", "-"]):
+        done = subprocess.run([signer, "delta", "make", *words], capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, check=False)
+        offered = layers_in(done.stdout + done.stderr)
+        if offered:
+            return offered
+    return []
 
 
 def layers_in(help_text):
-    """The words after --without: "--without LAYER ... one of a, b, c" or "{a,b,c}"."""
+    """The list of words after --without: "a, b or c", "a | b" or "{a,b,c}"."""
     found = re.search(r"--without\b(.*?)(?=\n\s*-|\n\n|\Z)", help_text, re.S)
     if not found:
         return []
-    listed = re.search(r"(?:one of|:)\s+((?:[a-z-]+(?:,\s*|\s+or\s+|\s*\|\s*))*[a-z-]+)|"
-                       r"\{([a-z,-]+)\}", found[1])
-    if not listed:
-        return []
-    return re.split(r"\s*,\s*|\s+or\s+|\s*\|\s*", listed[1] or listed[2])
+    between = r"(?:,\s*(?:or\s+)?|\s+or\s+|\s*\|\s*)"
+    listed = re.search(rf"[a-z-]+(?:{between}[a-z-]+)+", found[1])
+    return re.split(between, listed[0]) if listed else []
