@@ -137,6 +137,13 @@ class BenchTest(InFolder):
         tool.version = lambda: "2"
         self.assertEqual(self.bench().result_of(tool, pair, True)["source"], "this run")
 
+    def test_two_pairs_of_the_same_bytes_are_measured_once(self):
+        bench, first = self.bench(), self.pair()
+        bench.result_of(CopyTool(), first, False)
+        again = bench.result_of(CopyTool(), delta_store.Pair("b-pair", first.old, first.new), False)
+        self.assertEqual((again["pair"], again["source"]), ("b-pair", "this run"))
+        self.assertEqual(len((self.folder / "store.jsonl").read_text().splitlines()), 1)
+
     def test_a_result_that_differs_from_the_new_file_gives_no_figures(self):
         with self.assertRaisesRegex(BenchError, "differs from the new file"):
             self.bench().result_of(WrongTool(), self.pair(), False)

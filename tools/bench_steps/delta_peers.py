@@ -185,23 +185,23 @@ class Ostree(Peer):
     """A static delta between two commits: of the trees that the images were made from where there
     are trees, else of the one file. Applied offline into a repository that holds the old commit."""
     name, package, programs = "OSTree static delta", "ostree", ("ostree",)
-
     arguments = "--inline --min-fallback-size=0"
 
     def inputs(self, pair):
         return pair.trees or (pair.old, pair.new)
 
     def commit(self, repo, parent, source, work):
-        words = ["ostree", "commit", f"--repo={repo}", "--branch=bench", "--timestamp=@946684800",
-                 "--subject=", *([f"--parent={parent}"] if parent else [])]
-        if source.suffix == ".tar" and self.of_trees:
-            words.append(f"--tree=tar={source}")
+        folder = work / "tree"
+        folder.mkdir()
+        if self.of_trees:  # device nodes are nothing that OSTree takes
+            output(["tar", "-C", folder, "--exclude=./dev/*", "--no-same-owner", "-xpf", source])
         else:
-            folder = work / "one"
-            folder.mkdir(exist_ok=True)
             shutil.copyfile(source, folder / "file")
-            words += [f"--tree=dir={folder}", "--owner-uid=0", "--owner-gid=0"]
-        return output(words).strip()
+        commit = output(["ostree", "commit", f"--repo={repo}", "--branch=bench", "--subject=",
+                         "--timestamp=@946684800", *([f"--parent={parent}"] if parent else []),
+                         "--owner-uid=0", "--owner-gid=0", f"--tree=dir={folder}"]).strip()
+        shutil.rmtree(folder)
+        return commit
 
     def make(self, pair, work, meter):
         self.of_trees = pair.trees is not None
