@@ -300,6 +300,23 @@ class MakePairsTest(InFolder):
             self.module.chosen(pairs, ["nothing"], False)
 
 
+class KernelsTest(unittest.TestCase):
+    def packages(self, *names):
+        packages = pair_items.Packages("arm64", None)
+        packages.names = list(names)
+        return packages
+
+    def test_flavours_are_kept_apart(self):
+        packages = self.packages("linux-image-6.1.0-9-arm64", "linux-image-6.1.0-10-arm64", "linux-image-6.1.0-9-cloud-arm64",
+                                 "linux-image-6.1.0-10-arm64-dbg", "linux-image-6.12.1-arm64")
+        self.assertEqual(packages.abis(), ["6.1.0-9", "6.1.0-10"])
+        self.assertEqual(packages.kernel("6.1.0-10", "cloud"), "linux-image-6.1.0-9-cloud-arm64")
+
+    def test_none_on_offer_is_an_error(self):
+        with self.assertRaisesRegex(apt_versions.CorpusError, "apt-get update"):
+            self.packages("linux-image-6.12.1-arm64").abis()
+
+
 class NearestTest(unittest.TestCase):
     def test_takes_the_version_that_was_asked_for(self):
         self.assertEqual(pair_items.nearest("1.10.0", ["1.9.0", "1.10.0", "1.11.0"]), "1.10.0")

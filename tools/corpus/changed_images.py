@@ -35,7 +35,7 @@ def maker(trees, folder, size, count):
     def make(out, scratch):
         overlays = []
         if size == LARGE_MIB:
-            overlays.append(kernels(folder, scratch / "kernels"))
+            overlays.append(kernels(folder, scratch))
         if count:
             overlays.append(newer_files(trees.old(), trees.new(), count, scratch / "newer"))
         items.ext4(trees.old, lambda: size, overlays)(out, scratch)
@@ -64,17 +64,21 @@ def newer_files(old, new, count, into):
     return into
 
 
-def kernels(folder, into):
-    """A folder with as many kernel packages of one series as the large image has room for."""
+def kernels(folder, scratch):
+    """A folder with as many kernel packages of one series as the large image has room for. It is
+    kept, since all large images hold it."""
+    kept = folder / "trees" / "kernels"
+    if kept.exists():
+        return kept
     packages = items.Packages("amd64", folder / "apt-amd64")
+    into, one = scratch / "kernels", scratch / "one"
     into.mkdir()
     used = 0
     for abi in packages.abis():
         deb = items.KernelPackage(packages, abi, folder / "debs", flavour="").deb
-        one = into.with_name("one")
+        one.mkdir()
         with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)],
                               stdout=subprocess.PIPE) as process:
-            one.mkdir()
             done = subprocess.run(["tar", "-C", str(one), "-xpf", "-", "./boot", "./lib"],
                                   stdin=process.stdout, check=False)
         if done.returncode != 0 or process.returncode != 0:
@@ -84,4 +88,6 @@ def kernels(folder, into):
             break
         shutil.copytree(one, into, symlinks=True, dirs_exist_ok=True)
         shutil.rmtree(one)
-    return into
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    into.replace(kept)
+    return kept

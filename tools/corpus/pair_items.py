@@ -130,7 +130,8 @@ class Packages:
 
     @functools.cached_property
     def names(self):
-        """All package names on offer. Fetches the lists of a foreign architecture once."""
+        """All package names on offer. Fetches the lists once when there are none."""
+        apt.index_targets()
         options = self.options()
         foreign = self.architecture != apt.architecture()
         if foreign and not list((self.folder / "lists").glob("*_Packages*")):
@@ -141,7 +142,11 @@ class Packages:
         """{ABI number: package} of one flavour; the flavour of the plain name is ""."""
         end = f"{flavour}-{self.architecture}" if flavour else self.architecture
         form = re.compile(rf"linux-image-({re.escape(KERNEL_SERIES)}-[0-9]+)-{end}")
-        return {found[1]: name for name in self.names if (found := form.fullmatch(name))}
+        offered = {found[1]: name for name in self.names if (found := form.fullmatch(name))}
+        if not offered:
+            raise apt.CorpusError(f"no package linux-image-{KERNEL_SERIES}-*-{end} is offered; "
+                                  f"run 'apt-get update'")
+        return offered
 
     def abis(self):
         """The ABI numbers on offer, oldest first."""
