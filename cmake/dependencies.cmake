@@ -12,6 +12,7 @@ find_package(fmt 9 REQUIRED)
 find_package(spdlog REQUIRED)
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(lzma REQUIRED IMPORTED_TARGET liblzma)
 
 # Only the header of PKCS#11: the library behind it is the user's, loaded at run time (docs/adr/0010).
 pkg_check_modules(p11_kit REQUIRED p11-kit-1)

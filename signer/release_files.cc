@@ -31,6 +31,10 @@ std::string_view CodecName(delta::CodecId id) {
       return "stored";
     case delta::CodecId::kZstd:
       return "zstd";
+    case delta::CodecId::kLzma:
+      return "lzma";
+    case delta::CodecId::kContextMixing:
+      return "context-mixing";
   }
   return "unknown";
 }

@@ -17,7 +17,7 @@
 namespace pawl::delta {
 
 // What a device may spend on decoding, of the 20 MiB that the whole agent has for a delta of raw images.
-inline constexpr std::uint64_t kDefaultDecoderMemory = 8ULL << 20;
+inline constexpr std::uint64_t kDefaultDecoderMemory = 12ULL << 20;
 
 struct ApplyOptions {
   std::uint64_t memory_limit = kDefaultDecoderMemory;  // bytes, for the decoder

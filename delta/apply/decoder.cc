@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "delta/apply/control_reader.h"
+#include "delta/apply/mixed_difference.h"
 #include "delta/apply/payload.h"
 #include "delta/apply/plain_stream.h"
 
@@ -91,16 +92,43 @@ void AddBytes(ByteSpan to, const std::uint8_t* what) {
   for (std::size_t i = 0; i < to.size(); ++i) to[i] = static_cast<std::uint8_t>(to[i] + what[i]);
 }
 
+// The difference stream: bytes to add, or coded by context mixing.
+class DifferenceStream {
+ public:
+  static Result<DifferenceStream> Open(const CodedStream& stream) {
+    DifferenceStream difference;
+    if (stream.codec == CodecId::kContextMixing) {
+      PAWL_ASSIGN_OR_RETURN(difference.mixed_, MixedDifference::Open(stream));
+    } else {
+      PAWL_ASSIGN_OR_RETURN(difference.plain_, PlainStream::Open(stream));
+    }
+    return difference;
+  }
+  std::uint64_t memory_bytes() const {
+    return mixed_ ? MixedDifference::kMemoryBytes : plain_->memory_bytes();
+  }
+  // Null when the stream is in another codec.
+  MixedDifference* mixed() { return mixed_ ? &*mixed_ : nullptr; }
+  // REQUIRES: mixed() is null.
+  PlainStream& plain() { return *plain_; }
+  Status Finish() { return mixed_ ? mixed_->Finish() : plain_->Finish(); }
+
+ private:
+  std::optional<MixedDifference> mixed_;
+  std::optional<PlainStream> plain_;
+};
+
 // The decoding of one frame.
 class FrameDecoder {
  public:
-  FrameDecoder(ControlReader control, PlainStream difference, PlainStream literal,
-               SourceCursor cursor, SourceBuffer& source, ChunkBuffer& out)
+  FrameDecoder(ControlReader control, DifferenceStream difference, PlainStream literal,
+               SourceCursor cursor, SourceBuffer& source, std::uint64_t target, ChunkBuffer& out)
       : control_(std::move(control)),
         difference_(std::move(difference)),
         literal_(std::move(literal)),
         cursor_(cursor),
         source_(source),
+        target_(target),
         out_(out) {}
 
   Status Run() {
@@ -123,10 +151,46 @@ class FrameDecoder {
     if (ReadsSource(operation.kind)) {
       PAWL_ASSIGN_OR_RETURN(from, cursor_.Advance(operation));
     }
+    if (operation.kind == OperationKind::kAdd && difference_.mixed() != nullptr) {
+      PAWL_TRY(ExecuteMixed(operation.length, from));
+    } else {
+      PAWL_TRY(ExecutePlain(operation, from));
+    }
+    target_ += operation.length;
+    return {};
+  }
+
+  Status ExecutePlain(const Operation& operation, std::uint64_t from) {
     for (std::uint64_t done = 0; done < operation.length;) {
       const ByteSpan room = out_.Room(operation.length - done);
       PAWL_TRY(Make(operation.kind, from + done, room));
       done += room.size();
+      PAWL_TRY(out_.Filled(room.size()));
+    }
+    return {};
+  }
+
+  Status ExecuteMixed(std::uint64_t length, std::uint64_t from) {
+    old_.resize(DifferenceModel::kSegmentBytes);
+    fresh_.resize(DifferenceModel::kSegmentBytes);
+    for (std::uint64_t done = 0; done < length;) {
+      const auto count = static_cast<std::size_t>(
+          std::min<std::uint64_t>(DifferenceModel::kSegmentBytes, length - done));
+      const ByteSpan old = ByteSpan(old_).first(count);
+      const ByteSpan fresh = ByteSpan(fresh_).first(count);
+      PAWL_TRY(source_.Read(from + done, old));
+      PAWL_TRY(difference_.mixed()->Read(old, from + done, target_ + done, fresh));
+      PAWL_TRY(Append(fresh));
+      done += count;
+    }
+    return {};
+  }
+
+  Status Append(ByteView bytes) {
+    while (!bytes.empty()) {
+      const ByteSpan room = out_.Room(bytes.size());
+      std::ranges::copy(bytes.first(room.size()), room.begin());
+      bytes = bytes.subspan(room.size());
       PAWL_TRY(out_.Filled(room.size()));
     }
     return {};
@@ -151,7 +215,7 @@ class FrameDecoder {
   Status Add(ByteSpan room) {
     while (!room.empty()) {
       const ByteSpan part = room.first(std::min(room.size(), addend_.size()));
-      PAWL_TRY(difference_.Read(ByteSpan(addend_).first(part.size())));
+      PAWL_TRY(difference_.plain().Read(ByteSpan(addend_).first(part.size())));
       AddBytes(part, addend_.data());
       room = room.subspan(part.size());
     }
@@ -159,11 +223,14 @@ class FrameDecoder {
   }
 
   ControlReader control_;
-  PlainStream difference_;
+  DifferenceStream difference_;
   PlainStream literal_;
   SourceCursor cursor_;
   SourceBuffer& source_;
+  std::uint64_t target_;  // of the next byte that is made
   ChunkBuffer& out_;
+  Bytes old_;    // one segment, when the difference is context-coded
+  Bytes fresh_;  // the same
   std::array<std::uint8_t, 16U << 10> addend_{};
 };
 
@@ -182,7 +249,7 @@ class Decoder::Impl {
     PAWL_TRY(CheckPayload(index, payload));
     PAWL_ASSIGN_OR_RETURN(const PayloadStreams streams, SplitPayload(head_, index, payload));
     PAWL_ASSIGN_OR_RETURN(PlainStream control, PlainStream::Open(streams[0]));
-    PAWL_ASSIGN_OR_RETURN(PlainStream difference, PlainStream::Open(streams[1]));
+    PAWL_ASSIGN_OR_RETURN(DifferenceStream difference, DifferenceStream::Open(streams[1]));
     PAWL_ASSIGN_OR_RETURN(PlainStream literal, PlainStream::Open(streams[2]));
     //= docs/container-format.md#C-24
     const std::uint64_t memory = kDecoderBaseBytes + control.memory_bytes() +
@@ -194,7 +261,8 @@ class Decoder::Impl {
     }
     ChunkBuffer out(chunk_, head_.frames[index].first_chunk, head_.FrameTargetBytes(index), sink);
     FrameDecoder frame(ControlReader(std::move(control)), std::move(difference), std::move(literal),
-                       SourceCursor(source_bytes_), source_, out);
+                       SourceCursor(source_bytes_), source_,
+                       head_.frames[index].first_chunk * kChunkBytes, out);
     return frame.Run();
   }
 

@@ -39,5 +39,7 @@ inline constexpr std::uint64_t kMaxWindowBytes = 1ULL << kMaxWindowLog;
 // zstd stream the window plus the codec's tables and input block.
 inline constexpr std::uint64_t kDecoderBaseBytes = kChunkBytes + (256ULL << 10);
 inline constexpr std::uint64_t kZstdOverheadBytes = 512ULL << 10;
+inline constexpr std::uint64_t kLzmaOverheadBytes = 256ULL << 10;
+inline constexpr unsigned kMinLzmaDictionaryLog = 12;
 
 }  // namespace pawl::delta

@@ -8,7 +8,7 @@ namespace pawl::delta {
 namespace {
 
 constexpr std::uint16_t kFlagSource = 1;
-constexpr std::uint16_t kZstdVersion = 1;
+constexpr std::uint16_t kCodecVersion = 1;  // of every codec
 
 std::unexpected<Error> Malformed(const std::string& what) {
   return Fail(ErrorCode::kContainerMalformed, "container head: " + what);
@@ -79,7 +79,7 @@ Status ReadCodecs(ByteReader& in, std::size_t count, Head& head) {
     PAWL_ASSIGN_OR_RETURN(const std::uint16_t version, in.U16());
     PAWL_ASSIGN_OR_RETURN(const std::uint32_t encoder, in.U32());
     if (id <= previous) return Malformed("codec ids are not in ascending order");
-    if (id != static_cast<std::uint16_t>(CodecId::kZstd) || version != kZstdVersion) {
+    if (id > static_cast<std::uint16_t>(CodecId::kContextMixing) || version != kCodecVersion) {
       return Fail(ErrorCode::kCodecUnsupported,
                   "codec " + std::to_string(id) + " version " + std::to_string(version));
     }

@@ -32,12 +32,14 @@ struct ImageIdentity {
 enum class CodecId : std::uint16_t {
   kStored = 0,  // always available, never listed in a head
   kZstd = 1,    // RFC 8878
+  kLzma = 2,    // LZMA2, raw
+  kContextMixing = 3,  // difference streams only
 };
 
 struct Codec {
   CodecId id = CodecId::kStored;
   std::uint16_t version = 0;  // of the codec's use here: what a decoder must understand
-  std::uint32_t encoder = 0;  // version of the library that encoded (ZSTD_versionNumber), to
+  std::uint32_t encoder = 0;  // version of the library that encoded (such as ZSTD_versionNumber), to
                               // explain why another build makes other bytes; decoders ignore it
   bool operator==(const Codec&) const = default;
 };

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delta/apply/plain_stream.h"
 
-// Static contexts and frame headers are in zstd's "static linking only" part; Debian exports them.
-#define ZSTD_STATIC_LINKING_ONLY
-#include <zstd.h>
-
 #include <algorithm>
 #include <string>
 
@@ -15,112 +11,47 @@ std::unexpected<Error> Malformed(const std::string& what) {
   return Fail(ErrorCode::kContainerMalformed, "stream: " + what);
 }
 
-std::unexpected<Error> Broken(const std::string& what) {
-  return Fail(ErrorCode::kDecodeFailed, "zstd stream: " + what);
-}
-
-// zstd reckons with no smaller window (its ZSTD_WINDOWLOG_ABSOLUTEMIN).
-constexpr std::uint64_t kMinZstdWindow = 1024;
-
-// The window that a zstd frame needs, after all checks of its header.
-Result<std::uint64_t> CheckFrameHeader(const CodedStream& stream) {
-  ZSTD_frameHeader header = {};
-  const std::size_t status =
-      ZSTD_getFrameHeader(&header, stream.coded.data(), stream.coded.size());
-  if (ZSTD_isError(status) != 0) return Broken(ZSTD_getErrorName(status));
-  if (status != 0) return Broken("ends within its header");
-  //= docs/container-format.md#C-20
-  if (header.frameType != ZSTD_frame) return Broken("skippable frame");
-  //= docs/container-format.md#C-21
-  if (header.frameContentSize != stream.plain_bytes) return Broken("states another length");
-  if (header.dictID != 0) return Broken("names a dictionary");
-  //= docs/container-format.md#C-22
-  if (header.windowSize > kMaxWindowBytes) return Broken("window is too large");
-  return header.windowSize;
-}
-
 }  // namespace
 
 Result<PlainStream> PlainStream::Open(const CodedStream& stream) {
   PlainStream plain;
   plain.stream_ = stream;
-  plain.plain_bytes_ = stream.plain_bytes;
-  if (stream.codec == CodecId::kStored) return plain;
-  PAWL_ASSIGN_OR_RETURN(const std::uint64_t window, CheckFrameHeader(stream));
-  //= docs/container-format.md#C-24
-  plain.memory_bytes_ = window + kZstdOverheadBytes;
-  plain.workspace_bytes_ = 
-      ZSTD_estimateDStreamSize(static_cast<std::size_t>(std::max(window, kMinZstdWindow)));
-  if (plain.workspace_bytes_ > plain.memory_bytes_) {
-    return Fail(ErrorCode::kInternal,
-                "this libzstd needs more memory than the format reckons with");
+  switch (stream.codec) {
+    case CodecId::kStored:
+      return plain;
+    case CodecId::kZstd: {
+      PAWL_ASSIGN_OR_RETURN(plain.reader_, OpenZstd(stream));
+      return plain;
+    }
+    case CodecId::kLzma: {
+      PAWL_ASSIGN_OR_RETURN(plain.reader_, OpenLzma(stream));
+      return plain;
+    }
+    case CodecId::kContextMixing:
+      break;
   }
-  return plain;
-}
-
-Status PlainStream::Start() {
-  workspace_ = std::make_unique_for_overwrite<std::uint64_t[]>(
-      (workspace_bytes_ + sizeof(std::uint64_t) - 1) / sizeof(std::uint64_t));
-  context_ = ZSTD_initStaticDStream(workspace_.get(), workspace_bytes_);
-  if (context_ == nullptr) return Fail(ErrorCode::kInternal, "zstd refuses its workspace");
-  const std::size_t status = ZSTD_DCtx_setParameter(context_, ZSTD_d_windowLogMax, kMaxWindowLog);
-  if (ZSTD_isError(status) != 0) return Broken(ZSTD_getErrorName(status));
-  return {};
+  //= docs/container-format.md#C-52
+  return Malformed("only a difference stream can be context-coded");
 }
 
 Status PlainStream::Read(ByteSpan out) {
   //= docs/container-format.md#C-17
   if (out.size() > remaining()) return Malformed("an operation takes more than is left");
   if (out.empty()) return {};
-  if (stream_.codec == CodecId::kStored) {
-    std::ranges::copy(stream_.coded.subspan(consumed_, out.size()), out.begin());
-    consumed_ += out.size();
+  if (reader_ == nullptr) {
+    const auto at = static_cast<std::size_t>(produced_);
+    std::ranges::copy(stream_.coded.subspan(at, out.size()), out.begin());
   } else {
-    PAWL_TRY(ReadZstd(out));
+    PAWL_TRY(reader_->Read(out));
   }
   produced_ += out.size();
-  return {};
-}
-
-Status PlainStream::ReadZstd(ByteSpan out) {
-  if (context_ == nullptr) PAWL_TRY(Start());
-  ZSTD_inBuffer in = {stream_.coded.data(), stream_.coded.size(), consumed_};
-  ZSTD_outBuffer to = {out.data(), out.size(), 0};
-  while (to.pos < to.size) {
-    const std::size_t in_before = in.pos;
-    const std::size_t out_before = to.pos;
-    if (frame_ended_) return Broken("ends early");
-    const std::size_t status = ZSTD_decompressStream(context_, &to, &in);
-    if (ZSTD_isError(status) != 0) return Broken(ZSTD_getErrorName(status));
-    if (status == 0) frame_ended_ = true;
-    if (in.pos == in_before && to.pos == out_before && !frame_ended_) return Broken("ends early");
-  }
-  consumed_ = in.pos;
   return {};
 }
 
 Status PlainStream::Finish() {
   //= docs/container-format.md#C-18
   if (remaining() != 0) return Malformed("bytes are left over");
-  if (stream_.codec == CodecId::kStored) return {};
-  //= docs/container-format.md#C-23
-  // The last bytes may all have been made while zstd has not yet read its end mark: one step with
-  // no room for output makes it do so, and shows any byte too many.
-  ZSTD_inBuffer in = {stream_.coded.data(), stream_.coded.size(), consumed_};
-  std::uint8_t none = 0;
-  for (bool moved = true; !frame_ended_ && moved;) {
-    ZSTD_outBuffer to = {&none, 0, 0};
-    const std::size_t in_before = in.pos;
-    const std::size_t status = ZSTD_decompressStream(context_, &to, &in);
-    if (ZSTD_isError(status) != 0) return Broken(ZSTD_getErrorName(status));
-    frame_ended_ = status == 0;
-    moved = in.pos != in_before;
-  }
-  consumed_ = in.pos;
-  if (!frame_ended_) return Broken("goes on behind its length");
-  //= docs/container-format.md#C-20
-  if (consumed_ != stream_.coded.size()) return Broken("bytes behind its end");
-  return {};
+  return reader_ == nullptr ? Status() : reader_->Finish();
 }
 
 }  // namespace pawl::delta

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delta/generate/frame_encoder.h"
 
-#include <zstd.h>
-
 #include <algorithm>
-#include <string>
 
 #include "delta/apply/payload.h"
-#include "delta/apply/plain_stream.h"
 #include "delta/generate/fast_hash.h"
 
 namespace pawl::delta {
@@ -15,7 +11,7 @@ namespace {
 
 // Inside similar pieces, equal runs of this length become copies of their own: shorter ones are
 // cheaper as zeros in the difference stream than as two more operations.
-constexpr std::size_t kMinCopyRun = 512;
+constexpr std::size_t kMinCopyRun = 2048;
 constexpr std::uint64_t kReadStep = 64ULL << 10;
 
 // Writes the operations of one frame; neighbours of one kind that continue each other become one.
@@ -105,13 +101,13 @@ class RangeBuilder {
       for (std::size_t i = 0; i < length; ++i) {
         difference[i] = static_cast<std::uint8_t>(difference[i] - old[i]);
       }
-      Split(difference, piece.source + at);
+      Split(difference, old, piece.source + at);
       return {};
     });
   }
 
   // Cuts a difference into copies (long runs of zeros) and adds.
-  void Split(ByteView difference, std::uint64_t source) {
+  void Split(ByteView difference, ByteView old, std::uint64_t source) {
     std::size_t added_to = 0;
     for (std::size_t i = 0; i < difference.size();) {
       if (difference[i] != 0) {
@@ -121,17 +117,20 @@ class RangeBuilder {
       std::size_t end = i + 1;
       while (end < difference.size() && difference[end] == 0) ++end;
       if (end - i >= kMinCopyRun) {
-        AddDifference(difference.subspan(added_to, i - added_to), source + added_to);
+        AddDifference(difference.subspan(added_to, i - added_to), old.subspan(added_to),
+                      source + added_to);
         operations_.Add(OperationKind::kCopy, end - i, source + i);
         added_to = end;
       }
       i = end;
     }
-    AddDifference(difference.subspan(added_to), source + added_to);
+    AddDifference(difference.subspan(added_to), old.subspan(added_to), source + added_to);
   }
-  void AddDifference(ByteView part, std::uint64_t source) {
+  // `old` may be longer than `part`.
+  void AddDifference(ByteView part, ByteView old, std::uint64_t source) {
     operations_.Add(OperationKind::kAdd, part.size(), source);
     out_.difference.insert(out_.difference.end(), part.begin(), part.end());
+    out_.old.insert(out_.old.end(), old.begin(), old.begin() + static_cast<std::ptrdiff_t>(part.size()));
   }
 
   RandomReader* old_;
@@ -140,14 +139,11 @@ class RangeBuilder {
   OperationWriter operations_;
 };
 
-std::unexpected<Error> ZstdFailed(std::size_t status) {
-  return Fail(ErrorCode::kInternal, std::string("zstd: ") + ZSTD_getErrorName(status));
-}
-
 }  // namespace
 
 Result<PlainStreams> StreamBuilder::Build(const Range& target) const {
   PlainStreams streams;
+  streams.target = target.begin;
   RangeBuilder builder(old_, new_, streams);
   std::uint64_t at = target.begin;
   auto piece = std::ranges::upper_bound(pieces_, at, {}, &Piece::target);
@@ -170,57 +166,11 @@ Result<PlainStreams> StreamBuilder::Build(const Range& target) const {
 
 Result<PlainStreams> StreamBuilder::BuildLiteral(const Range& target) const {
   PlainStreams streams;
+  streams.target = target.begin;
   RangeBuilder builder(old_, new_, streams);
   PAWL_TRY(builder.Literal(target));
   builder.Finish();
   return streams;
 }
-
-struct StreamEncoder::Stream {
-  CodedStream header;  // its view is into `bytes` or into the plain stream
-  Bytes bytes;
-};
-
-StreamEncoder::StreamEncoder(int level) : context_(ZSTD_createCCtx()) {
-  ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, level);
-  ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_windowLog, kMaxWindowLog);
-  ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_contentSizeFlag, 1);
-  ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_checksumFlag, 0);
-}
-StreamEncoder::~StreamEncoder() = default;
-void StreamEncoder::Free::operator()(ZSTD_CCtx_s* context) const { ZSTD_freeCCtx(context); }
-
-Result<StreamEncoder::Stream> StreamEncoder::EncodeStream(ByteView plain) {
-  Stream stream;
-  stream.header = {CodecId::kStored, plain.size(), plain};
-  if (plain.empty()) return stream;
-  stream.bytes.resize(ZSTD_compressBound(plain.size()));
-  const std::size_t size = ZSTD_compress2(context_.get(), stream.bytes.data(), stream.bytes.size(),
-                                          plain.data(), plain.size());
-  if (ZSTD_isError(size) != 0) return ZstdFailed(size);
-  if (size >= plain.size()) return stream;
-  stream.bytes.resize(size);
-  stream.header.codec = CodecId::kZstd;
-  stream.header.coded = stream.bytes;
-  return stream;
-}
-
-Result<EncodedFrame> StreamEncoder::Encode(const PlainStreams& streams) {
-  PAWL_ASSIGN_OR_RETURN(const Stream control, EncodeStream(streams.control));
-  PAWL_ASSIGN_OR_RETURN(const Stream difference, EncodeStream(streams.difference));
-  PAWL_ASSIGN_OR_RETURN(const Stream literal, EncodeStream(streams.literal));
-  EncodedFrame frame;
-  frame.memory_bytes = kDecoderBaseBytes;
-  const PayloadStreams parts = {control.header, difference.header, literal.header};
-  for (const CodedStream& part : parts) {
-    // The decoder's own reckoning, so that the two cannot drift apart.
-    PAWL_ASSIGN_OR_RETURN(const PlainStream plain, PlainStream::Open(part));
-    frame.memory_bytes += plain.memory_bytes();
-  }
-  frame.payload = JoinPayload(parts);
-  return frame;
-}
-
-Codec ZstdCodec() { return {CodecId::kZstd, 1, ZSTD_versionNumber()}; }
 
 }  // namespace pawl::delta

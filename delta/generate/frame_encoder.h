@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// From pieces to payloads: operations, streams, compression. Internal to delta/generate.
+// From pieces to operations and plain streams. Internal to delta/generate.
 
-#include <memory>
-#include <optional>
+#include <cstdint>
 
 #include "base/block_io.h"
 #include "base/bytes.h"
 #include "base/result.h"
-#include "delta/apply/head.h"
 #include "delta/generate/piece.h"
-
-struct ZSTD_CCtx_s;
 
 namespace pawl::delta {
 
@@ -21,6 +17,8 @@ struct PlainStreams {
   Bytes control;
   Bytes difference;
   Bytes literal;
+  Bytes old;                 // source bytes that the difference is added to, as many
+  std::uint64_t target = 0;  // where the first byte that they make lies in the target
 };
 
 // Turns target ranges into plain streams. Several threads may use one.
@@ -40,33 +38,5 @@ class StreamBuilder {
   RandomReader& new_;
   const Pieces& pieces_;
 };
-
-struct EncodedFrame {
-  Bytes payload;
-  std::uint64_t memory_bytes = 0;  // by the formula of the format (C-24)
-};
-
-// Compresses streams; holds one zstd context. Not for several threads at a time.
-class StreamEncoder {
- public:
-  explicit StreamEncoder(int level);
-  ~StreamEncoder();
-  StreamEncoder(const StreamEncoder&) = delete;
-  StreamEncoder& operator=(const StreamEncoder&) = delete;
-
-  // The payload of one frame. ERRORS: kInternal from the library.
-  Result<EncodedFrame> Encode(const PlainStreams& streams);
-
- private:
-  struct Stream;
-  Result<Stream> EncodeStream(ByteView plain);
-  struct Free {
-    void operator()(ZSTD_CCtx_s* context) const;
-  };
-  std::unique_ptr<ZSTD_CCtx_s, Free> context_;
-};
-
-// The codec entry for a head.
-Codec ZstdCodec();
 
 }  // namespace pawl::delta

@@ -3,13 +3,16 @@
 
 #include <algorithm>
 
+#include "delta/generate/stream_encoder.h"
+
 namespace pawl::delta {
 namespace {
 
 constexpr int kEstimateLevel = 1;
-constexpr std::uint64_t kPayloadGoal = 1ULL << 20;
+// By the estimate, which is a third above what the best codecs make of it.
+constexpr std::uint64_t kPayloadGoal = 5ULL << 19;
 // Plain streams of one frame: bounds what each thread holds while it encodes.
-constexpr std::uint64_t kPlainGoal = 8ULL << 20;
+constexpr std::uint64_t kPlainGoal = 24ULL << 20;
 
 struct Cost {
   std::uint64_t payload_bytes = 0;
@@ -24,7 +27,7 @@ Result<Cost> Estimate(const StreamBuilder& builder, const Range& chunk) {
     cost.payload_bytes = cost.plain_bytes;
     return cost;
   }
-  PAWL_ASSIGN_OR_RETURN(const EncodedFrame frame, StreamEncoder(kEstimateLevel).Encode(streams));
+  PAWL_ASSIGN_OR_RETURN(const EncodedFrame frame, StreamEncoder({.zstd_level = kEstimateLevel}).Encode(streams));
   cost.payload_bytes = frame.payload.size();
   return cost;
 }

@@ -10,12 +10,20 @@
 #include "delta/generate/frame_plan.h"
 #include "delta/generate/parallel.h"
 #include "delta/generate/similar_match.h"
+#include "delta/generate/stream_encoder.h"
 
 namespace pawl::delta {
 namespace {
 
-constexpr int kFastLevel = 9;
-constexpr int kBestLevel = 19;
+constexpr CodecChoice kFast = {.zstd_level = 12, .lzma = false, .context_mixing = false};
+constexpr CodecChoice kBest = {.zstd_level = 19, .lzma = true, .context_mixing = true};
+// A full container is for devices without any source: what decodes fast.
+constexpr CodecChoice kFull = {.zstd_level = 19, .lzma = false, .context_mixing = false};
+
+CodecChoice ChooseCodecs(const GenerateOptions& options, bool full) {
+  if (options.effort == Effort::kFast) return kFast;
+  return full ? kFull : kBest;
+}
 // Frames that wait to be written, per batch. Not a function of the number of threads: nothing that
 // shapes the result is.
 constexpr std::size_t kFramesPerBatch = 16;
@@ -58,21 +66,21 @@ Status CheckInputs(const RandomReader* old_image, const RandomReader& new_image,
 
 // What one thread needs while it encodes: plain streams, their bound when compressed, the
 // compressor's tables at its highest level.
-constexpr std::uint64_t kEncoderBytes = 64ULL << 20;
+constexpr std::uint64_t kEncoderBytes = 128ULL << 20;
 
 unsigned EncoderThreads(const GenerateOptions& options) {
-  const std::uint64_t fitting = options.memory_bytes / kEncoderBytes;
+  const std::uint64_t fitting = std::max<std::uint64_t>(1, options.memory_bytes / kEncoderBytes);
   return static_cast<unsigned>(std::min<std::uint64_t>(ThreadCount(options.threads), fitting));
 }
 
 // Encodes the planned frames in parallel batches and passes them on in order.
 class FrameWriter {
  public:
-  FrameWriter(const StreamBuilder& builder, const GenerateOptions& options, ContainerSink& sink,
-              ProgressCounter& progress)
+  FrameWriter(const StreamBuilder& builder, const CodecChoice& codecs, unsigned threads,
+              ContainerSink& sink, ProgressCounter& progress)
       : builder_(builder),
-        level_(options.effort == Effort::kBest ? kBestLevel : kFastLevel),
-        threads_(EncoderThreads(options)),
+        codecs_(codecs),
+        threads_(threads),
         sink_(sink),
         progress_(progress) {}
 
@@ -98,7 +106,7 @@ class FrameWriter {
 
   Result<EncodedFrame> EncodeStreams(Result<PlainStreams> streams) const {
     if (!streams.has_value()) return std::unexpected(std::move(streams).error());
-    return StreamEncoder(level_).Encode(*streams);
+    return StreamEncoder(codecs_).Encode(*streams);
   }
 
   // One frame, or several where one would be over the limits of the format.
@@ -135,7 +143,7 @@ class FrameWriter {
   }
 
   const StreamBuilder& builder_;
-  int level_;
+  CodecChoice codecs_;
   unsigned threads_;
   ContainerSink& sink_;
   ProgressCounter& progress_;
@@ -158,7 +166,8 @@ Result<ContainerInfo> Generate(RandomReader* old_image, RandomReader& new_image,
   if (old_image != nullptr) info.head.source = matches.source;
   info.head.target = matches.target.whole;
   info.head.memory_bytes = kDecoderBaseBytes;
-  info.head.codecs = {ZstdCodec()};
+  const CodecChoice codecs = ChooseCodecs(options, old_image == nullptr);
+  info.head.codecs = CodecsOf(codecs);
   info.statistics = CountPieces(matches.pieces, info.head.target.bytes);
   info.target_chunks = std::move(matches.target.chunks);
 
@@ -166,7 +175,7 @@ Result<ContainerInfo> Generate(RandomReader* old_image, RandomReader& new_image,
   PAWL_ASSIGN_OR_RETURN(const std::vector<Range> frames,
                         PlanFrames(builder, info.head.target.bytes, old_image == nullptr,
                                    EncoderThreads(options), progress));
-  FrameWriter writer(builder, options, sink, progress);
+  FrameWriter writer(builder, codecs, EncoderThreads(options), sink, progress);
   PAWL_TRY(writer.Write(frames, info.head));
   PlaceFrames(info.head);
   if (info.head.HeadBytes() > kMaxHeadBytes) {

@@ -12,8 +12,9 @@ pawl_test(delta_apply_test LABEL unit
 
 pawl_test(delta_generate_test LABEL unit
   SOURCES
+    unit/delta/codec_test.cc
     unit/delta/container_file_test.cc
     unit/delta/corruption_test.cc
     unit/delta/generator_test.cc
     unit/delta/reference_reader_test.cc
-  USES delta_test_util)
+  USES delta_test_util PkgConfig::lzma)

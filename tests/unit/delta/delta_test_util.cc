@@ -110,6 +110,11 @@ Bytes StoredPayload(ByteView control, ByteView difference, ByteView literal) {
                       CodedStream{CodecId::kStored, literal.size(), literal}});
 }
 
+Bytes JoinStreams(const CodedStream& control, const CodedStream& difference,
+                  const CodedStream& literal) {
+  return JoinPayload({control, difference, literal});
+}
+
 Bytes Control(const std::vector<Operation>& operations) {
   Bytes control;
   ByteWriter out(control);

@@ -48,7 +48,7 @@ Result<Bytes> MakeFull(ByteView new_image, const GenerateOptions& options = {});
 
 // Decodes a whole container. `source` null for full ones. Compares the target digest too.
 Result<Bytes> Apply(ByteView container, const Bytes* source,
-                    std::uint64_t memory_limit = 8ULL << 20);
+                    std::uint64_t memory_limit = 12ULL << 20);
 
 // A one-frame container around a payload that may be anything.
 struct Forged {
@@ -59,10 +59,13 @@ struct Forged {
 Forged Forge(Bytes payload, std::optional<std::uint64_t> source_bytes, std::uint64_t target_bytes);
 // Decodes the one frame. `source` null when the head has none.
 Status DecodeForged(const Forged& forged, const Bytes* source, CollectingSink& sink,
-                    std::uint64_t memory_limit = 8ULL << 20);
+                    std::uint64_t memory_limit = 12ULL << 20);
 
 // A payload of stored streams.
 Bytes StoredPayload(ByteView control, ByteView difference, ByteView literal);
+// A payload of streams in any codec.
+Bytes JoinStreams(const CodedStream& control, const CodedStream& difference,
+                  const CodedStream& literal);
 // A control stream of the given operations.
 Bytes Control(const std::vector<Operation>& operations);
 // `plain` as a zstd frame with the given window, as zstd would make it.

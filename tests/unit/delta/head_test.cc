@@ -170,7 +170,7 @@ TEST(HeadTest, UnknownCodecsAndTransformsAreRefused) {  // C-09
   Put(transform, 102, 1, 2);
   EXPECT_EQ(CodeOf(transform), ErrorCode::kCodecUnsupported);
   Bytes codec = EncodeHead(SmallHead());
-  Put(codec, 108, 2, 2);
+  Put(codec, 108, 4, 2);
   EXPECT_EQ(CodeOf(codec), ErrorCode::kCodecUnsupported);
   Bytes version = EncodeHead(SmallHead());
   Put(version, 110, 2, 2);

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// From plain streams to a payload: tries the codecs that an effort admits and keeps what is worth
+// its decoding. Internal to delta/generate.
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "delta/apply/head.h"
+#include "delta/generate/frame_encoder.h"
+
+struct ZSTD_CCtx_s;
+
+namespace pawl::delta {
+
+struct EncodedFrame {
+  Bytes payload;
+  std::uint64_t memory_bytes = 0;  // by the formula of the format (C-24)
+};
+
+struct CodecChoice {
+  int zstd_level = 1;
+  bool lzma = false;
+  bool context_mixing = false;
+};
+
+// Compresses streams; holds one zstd context. Not for several threads at a time.
+class StreamEncoder {
+ public:
+  explicit StreamEncoder(const CodecChoice& choice);
+  ~StreamEncoder();
+  StreamEncoder(const StreamEncoder&) = delete;
+  StreamEncoder& operator=(const StreamEncoder&) = delete;
+
+  // The payload of one frame. ERRORS: kInternal from a library.
+  Result<EncodedFrame> Encode(const PlainStreams& streams);
+
+ private:
+  struct Stream;
+  Result<Stream> EncodeStream(ByteView plain);
+  Status TryZstd(ByteView plain, Stream& best);
+  Status TryLzma(ByteView plain, Stream& best);
+  Status TryContextMixing(const PlainStreams& streams, Stream& best);
+  struct Free {
+    void operator()(ZSTD_CCtx_s* context) const;
+  };
+  CodecChoice choice_;
+  std::unique_ptr<ZSTD_CCtx_s, Free> context_;
+};
+
+// The codec entries for a head whose frames are encoded by `choice`.
+std::vector<Codec> CodecsOf(const CodecChoice& choice);
+
+}  // namespace pawl::delta
