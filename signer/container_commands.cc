@@ -15,6 +15,8 @@
 namespace pawl::signer {
 namespace {
 
+constexpr std::string_view kLayerHelp = "blocks, shifted, similar, lzma or context-mixing";
+
 struct MakeOptions {
   std::string old_path;
   std::string new_path;
@@ -22,6 +24,7 @@ struct MakeOptions {
   std::string effort = "fast";
   std::string memory = "1GiB";
   std::uint64_t threads = 0;
+  std::vector<std::string> without;
 };
 
 void BindEngine(Arguments& arguments, MakeOptions& options) {
@@ -30,10 +33,25 @@ void BindEngine(Arguments& arguments, MakeOptions& options) {
   arguments.Option("--threads", options.threads, "0: one for each core");
 }
 
+// The layers of the engine by name. ERRORS: kUsage.
+Result<std::set<delta::Layer>> ParseLayers(const std::vector<std::string>& names) {
+  std::set<delta::Layer> layers;
+  for (const std::string& name : names) {
+    const auto found = std::ranges::find(delta::kLayerNames, name);
+    if (found == delta::kLayerNames.end()) {
+      return Fail(ErrorCode::kUsage, "--without: expected " + std::string(kLayerHelp) +
+                                         ", found '" + name + "'");
+    }
+    layers.insert(static_cast<delta::Layer>(found - delta::kLayerNames.begin()));
+  }
+  return layers;
+}
+
 Result<delta::GenerateOptions> EngineOptions(const MakeOptions& options, ProgressBar& bar) {
   delta::GenerateOptions engine;
   PAWL_ASSIGN_OR_RETURN(engine.effort, ParseEffort(options.effort));
   PAWL_ASSIGN_OR_RETURN(engine.memory_bytes, ParseBytes(options.memory));
+  PAWL_ASSIGN_OR_RETURN(engine.without, ParseLayers(options.without));
   engine.threads = static_cast<unsigned>(std::min<std::uint64_t>(options.threads, 1024));
   engine.progress = bar.Function();
   return engine;
@@ -87,7 +105,7 @@ struct ApplyOptions {
   std::string old_path;
   std::string container;
   std::string out_path;
-  std::string memory = "8MiB";
+  std::string memory = "12MiB";
 };
 
 Result<Answer> Apply(const ApplyOptions& options) {
@@ -188,6 +206,9 @@ std::vector<Command> ContainerCommands() {
        Declare<MakeOptions>(
            [](Arguments& arguments, MakeOptions& options) {
              BindEngine(arguments, options);
+             arguments.Option("--without", options.without,
+                              "to measure what a layer gains, leave it out: " +
+                                  std::string(kLayerHelp));
              arguments.Positional("OLD", options.old_path, "the image that devices have");
              arguments.Positional("NEW", options.new_path, "the image that they are to have");
              arguments.Positional("OUT", options.out_path, "the container to write");
@@ -206,7 +227,7 @@ std::vector<Command> ContainerCommands() {
        "pawl-signer delta apply old.img delta.pawl new.img",
        Declare<ApplyOptions>(
            [](Arguments& arguments, ApplyOptions& options) {
-             arguments.Option("--memory", options.memory, "what the decoder may use (8MiB)");
+             arguments.Option("--memory", options.memory, "what the decoder may use (12MiB)");
              arguments.Positional("OLD", options.old_path,
                                   "the source image; - for a full container");
              arguments.Positional("IN", options.container, "the container");

@@ -22,7 +22,11 @@ constexpr CodecChoice kFull = {.zstd_level = 19, .lzma = false, .context_mixing 
 
 CodecChoice ChooseCodecs(const GenerateOptions& options, bool full) {
   if (options.effort == Effort::kFast) return kFast;
-  return full ? kFull : kBest;
+  if (full) return kFull;
+  CodecChoice choice = kBest;
+  choice.lzma = !options.without.contains(Layer::kLzma);
+  choice.context_mixing = !options.without.contains(Layer::kContextMixing);
+  return choice;
 }
 // Frames that wait to be written, per batch. Not a function of the number of threads: nothing that
 // shapes the result is.
@@ -49,6 +53,13 @@ GenerateStatistics CountPieces(const Pieces& pieces, std::uint64_t target_bytes)
     }
   }
   return counted;
+}
+
+// As if no block of the source had been found.
+void ForgetBlocks(BlockMatches& matches, std::uint64_t old_bytes) {
+  std::erase_if(matches.pieces,
+                [](const Piece& piece) { return piece.kind == PieceKind::kBlock; });
+  matches.old_unmatched = {{0, old_bytes}};
 }
 
 Status CheckInputs(const RandomReader* old_image, const RandomReader& new_image,
@@ -160,6 +171,7 @@ Result<ContainerInfo> Generate(RandomReader* old_image, RandomReader& new_image,
 
   PAWL_ASSIGN_OR_RETURN(BlockMatches matches, MatchBlocks(old_image, new_image, progress));
   if (old_image != nullptr) {
+    if (options.without.contains(Layer::kBlocks)) ForgetBlocks(matches, old_bytes);
     PAWL_TRY(MatchSimilar(*old_image, new_image, matches, options, progress));
   }
   ContainerInfo info;

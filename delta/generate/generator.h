@@ -8,8 +8,11 @@
 // file that shrinks or vanishes is an error, not a signal. Method and sources:
 // delta/generate/README.md.
 
+#include <array>
 #include <cstdint>
+#include <set>
 #include <string>
+#include <string_view>
 
 #include "base/block_io.h"
 #include "base/result.h"
@@ -23,11 +26,17 @@ enum class Effort : std::uint8_t {
   kBest,  // for releases: slower, a few per cent smaller
 };
 
+// Parts of the engine that can be left out, to measure what each gains.
+enum class Layer : std::uint8_t { kBlocks, kShifted, kSimilar, kLzma, kContextMixing };
+inline constexpr std::array<std::string_view, 5> kLayerNames = {"blocks", "shifted", "similar",
+                                                                "lzma", "context-mixing"};
+
 struct GenerateOptions {
   Effort effort = Effort::kFast;
   unsigned threads = 0;                      // 0: one per core
   std::uint64_t memory_bytes = 1ULL << 30;   // of working memory, kMinGenerateMemory or more; a
                                              // smaller bound may give a different, larger delta
+  std::set<Layer> without = {};              // for measurements only: larger deltas
   ProgressFunction progress = {};            // in bytes of estimated work; may be empty
 };
 

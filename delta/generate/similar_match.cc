@@ -56,19 +56,25 @@ class SimilarMatcher {
         matches_(matches),
         memory_bytes_(options.memory_bytes),
         threads_(ThreadCount(options.threads)),
+        without_(options.without),
         progress_(progress) {}
 
   Status Run() {
     units_ = CutIntoUnits(matches_.pieces, new_.SizeBytes());
     progress_.Add(new_.SizeBytes() - UnitBytes());
-    PAWL_TRY(MatchShifted());
-    PAWL_TRY(PlanWindows());
-    for (std::size_t window = 0; window < windows_.size(); ++window) PAWL_TRY(ScanWindow(window));
+    if (!without_.contains(Layer::kShifted)) PAWL_TRY(MatchShifted());
+    if (!without_.contains(Layer::kSimilar)) PAWL_TRY(ScanAll());
     CollectPieces();
     return {};
   }
 
  private:
+  Status ScanAll() {
+    PAWL_TRY(PlanWindows());
+    for (std::size_t window = 0; window < windows_.size(); ++window) PAWL_TRY(ScanWindow(window));
+    return {};
+  }
+
   std::uint64_t UnitBytes() const {
     std::uint64_t sum = 0;
     for (const Unit& unit : units_) sum += unit.range.length;
@@ -171,6 +177,7 @@ class SimilarMatcher {
   BlockMatches& matches_;
   std::uint64_t memory_bytes_;
   unsigned threads_;
+  std::set<Layer> without_;
   ProgressCounter& progress_;
   std::vector<Unit> units_;
   std::vector<std::vector<Range>> windows_;
