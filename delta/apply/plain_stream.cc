@@ -65,6 +65,20 @@ Status PlainStream::Start() {
   if (context_ == nullptr) return Fail(ErrorCode::kInternal, "zstd refuses its workspace");
   const std::size_t status = ZSTD_DCtx_setParameter(context_, ZSTD_d_windowLogMax, kMaxWindowLog);
   if (ZSTD_isError(status) != 0) return Broken(ZSTD_getErrorName(status));
+  return before_.empty() ? Status() : UseLookBack();
+}
+
+//= docs/container-format.md#C-41
+// Raw content: zstd copies from it and looks at nothing in it.
+Status PlainStream::UseLookBack() {
+  const std::size_t bytes = ZSTD_estimateDDictSize(before_.size(), ZSTD_dlm_byRef);
+  dictionary_ = std::make_unique_for_overwrite<std::uint64_t[]>(
+      (bytes + sizeof(std::uint64_t) - 1) / sizeof(std::uint64_t));
+  const ZSTD_DDict* dictionary = ZSTD_initStaticDDict(
+      dictionary_.get(), bytes, before_.data(), before_.size(), ZSTD_dlm_byRef, ZSTD_dct_rawContent);
+  if (dictionary == nullptr) return Fail(ErrorCode::kInternal, "zstd refuses its workspace");
+  const std::size_t status = ZSTD_DCtx_refDDict(context_, dictionary);
+  if (ZSTD_isError(status) != 0) return Broken(ZSTD_getErrorName(status));
   return {};
 }
 

@@ -22,6 +22,10 @@ class PlainStream {
   // kContainerMalformed.
   static Result<PlainStream> Open(const CodedStream& stream);
 
+  // Makes the stream decode as if `before` had come before it (C-41). Borrowed for the life of the
+  // object. REQUIRES: nothing has been read yet.
+  void LookBack(ByteView before) { before_ = before; }
+
   // What this stream needs by the formula of the format (C-24). Bytes; 0 when stored. Nothing is
   // allocated before the first Read.
   std::uint64_t memory_bytes() const { return memory_bytes_; }
@@ -38,7 +42,10 @@ class PlainStream {
   Status Start();
   Status ReadZstd(ByteSpan out);
 
+  Status UseLookBack();
+
   CodedStream stream_;
+  ByteView before_;
   std::uint64_t plain_bytes_ = 0;
   std::uint64_t produced_ = 0;
   std::uint64_t memory_bytes_ = 0;
@@ -47,6 +54,7 @@ class PlainStream {
   std::size_t workspace_bytes_ = 0;  // what zstd asks for
   std::unique_ptr<std::uint64_t[]> workspace_;
   ZSTD_DCtx_s* context_ = nullptr;  // lies in workspace_
+  std::unique_ptr<std::uint64_t[]> dictionary_;  // zstd's view of before_, a few KiB
 };
 
 }  // namespace pawl::delta

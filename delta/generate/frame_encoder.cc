@@ -176,6 +176,12 @@ Result<PlainStreams> StreamBuilder::BuildLiteral(const Range& target) const {
   return streams;
 }
 
+Result<Bytes> StreamBuilder::Target(const Range& target) const {
+  Bytes bytes(static_cast<std::size_t>(target.length));
+  PAWL_TRY(new_.ReadAt(target.begin, bytes));
+  return bytes;
+}
+
 struct StreamEncoder::Stream {
   CodedStream header;  // its view is into `bytes` or into the plain stream
   Bytes bytes;
@@ -190,11 +196,16 @@ StreamEncoder::StreamEncoder(int level) : context_(ZSTD_createCCtx()) {
 StreamEncoder::~StreamEncoder() = default;
 void StreamEncoder::Free::operator()(ZSTD_CCtx_s* context) const { ZSTD_freeCCtx(context); }
 
-Result<StreamEncoder::Stream> StreamEncoder::EncodeStream(ByteView plain) {
+Result<StreamEncoder::Stream> StreamEncoder::EncodeStream(ByteView plain, ByteView before) {
   Stream stream;
   stream.header = {CodecId::kStored, plain.size(), plain};
   if (plain.empty()) return stream;
   stream.bytes.resize(ZSTD_compressBound(plain.size()));
+  // With bytes before: wide enough to reach the first of them; the frame's header still states the
+  // content as its window.
+  const unsigned window_log = before.empty() ? kMaxWindowLog : kMaxWindowLog + 1;
+  ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_windowLog, static_cast<int>(window_log));
+  ZSTD_CCtx_refPrefix(context_.get(), before.data(), before.size());  // for this stream only
   const std::size_t size = ZSTD_compress2(context_.get(), stream.bytes.data(), stream.bytes.size(),
                                           plain.data(), plain.size());
   if (ZSTD_isError(size) != 0) return ZstdFailed(size);
@@ -205,10 +216,10 @@ Result<StreamEncoder::Stream> StreamEncoder::EncodeStream(ByteView plain) {
   return stream;
 }
 
-Result<EncodedFrame> StreamEncoder::Encode(const PlainStreams& streams) {
+Result<EncodedFrame> StreamEncoder::Encode(const PlainStreams& streams, ByteView before) {
   PAWL_ASSIGN_OR_RETURN(const Stream control, EncodeStream(streams.control));
   PAWL_ASSIGN_OR_RETURN(const Stream difference, EncodeStream(streams.difference));
-  PAWL_ASSIGN_OR_RETURN(const Stream literal, EncodeStream(streams.literal));
+  PAWL_ASSIGN_OR_RETURN(const Stream literal, EncodeStream(streams.literal, before));
   EncodedFrame frame;
   frame.memory_bytes = kDecoderBaseBytes;
   const PayloadStreams parts = {control.header, difference.header, literal.header};

@@ -34,6 +34,8 @@ class StreamBuilder {
   Result<PlainStreams> Build(const Range& target) const;
   // The same without any use of the source: for ranges whose operations would not pay.
   Result<PlainStreams> BuildLiteral(const Range& target) const;
+  // The target's bytes themselves. ERRORS: kIo.
+  Result<Bytes> Target(const Range& target) const;
 
  private:
   RandomReader* old_;
@@ -55,11 +57,12 @@ class StreamEncoder {
   StreamEncoder& operator=(const StreamEncoder&) = delete;
 
   // The payload of one frame. ERRORS: kInternal from the library.
-  Result<EncodedFrame> Encode(const PlainStreams& streams);
+  // `before`: the target before the frame that its literal bytes may refer to (C-41).
+  Result<EncodedFrame> Encode(const PlainStreams& streams, ByteView before = {});
 
  private:
   struct Stream;
-  Result<Stream> EncodeStream(ByteView plain);
+  Result<Stream> EncodeStream(ByteView plain, ByteView before = {});
   struct Free {
     void operator()(ZSTD_CCtx_s* context) const;
   };
