@@ -35,7 +35,7 @@ inline constexpr std::uint64_t kMaxMemoryBytes = 64ULL << 20;
 inline constexpr std::uint64_t kFullUnitBytes = 4096;
 inline constexpr std::uint32_t kMaxFullFrameUnits = kChunkBytes / kFullUnitBytes;
 // How much of the target before a frame of a full container its literal bytes may refer to.
-inline constexpr std::uint64_t kLookBackBytes = 64ULL << 10;
+inline constexpr std::uint64_t kLookBackBytes = 128ULL << 10;
 
 inline constexpr std::size_t kStreamCount = 3;
 inline constexpr std::size_t kStreamHeaderBytes = 9;

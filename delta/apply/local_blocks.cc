@@ -13,7 +13,7 @@ constexpr std::uint32_t kInPlace = kMissing - 1;
 constexpr std::uint64_t kMaxBlocks = kInPlace;  // 16 TiB
 
 // On a cellular link a request costs about as much time as so many bytes.
-constexpr std::uint64_t kRequestBytes = 4096;
+constexpr std::uint64_t kRequestBytes = 1024;
 
 // Calls visit(block number, bytes) for the blocks of the first `bytes` of a slot; parts that cannot be
 // read are passed over.
@@ -60,13 +60,20 @@ void LocalBlocks::FindElsewhere(RandomReader& slot, const ProgressFunction& prog
   std::vector<std::uint32_t> order(digests.size());
   std::iota(order.begin(), order.end(), 0U);
   std::ranges::sort(order, {}, [&](std::uint32_t i) { return std::pair(digests[i], i); });
+  std::vector<bool> seen(order.size());
   const std::uint64_t bytes = std::min(slot.SizeBytes(), kMaxBlocks * kIndexBlockBytes);
   ForEachBlock(slot, bytes, progress, [&](std::uint64_t block, ByteView content) {
     if (IsAllZero(content)) return;
     const std::uint64_t digest = BlockDigest(content);
-    for (auto at = std::ranges::lower_bound(order, digest, {}, [&](std::uint32_t i) { return digests[i]; });
-         at != order.end() && digests[*at] == digest && where_[*at] == kMissing; ++at) {
-      where_[*at] = static_cast<std::uint32_t>(block);
+    const auto first =
+        std::ranges::lower_bound(order, digest, {}, [&](std::uint32_t i) { return digests[i]; });
+    if (first == order.end() || digests[*first] != digest) return;
+    // Once for each digest: content that both images repeat often must not cost its square.
+    const auto place = static_cast<std::size_t>(first - order.begin());
+    if (seen[place]) return;
+    seen[place] = true;
+    for (auto at = first; at != order.end() && digests[*at] == digest; ++at) {
+      if (where_[*at] == kMissing) where_[*at] = static_cast<std::uint32_t>(block);
     }
   });
 }

@@ -21,7 +21,7 @@ class TargetTail {
   ByteView View() {
     bytes_.insert(bytes_.end(), fresh_.begin(), fresh_.end());
     fresh_.clear();
-    // Moved rarely: copying half a MiB for every frame would cost more than decoding it.
+    // Moved rarely: copying it for every frame would cost more than decoding it.
     if (bytes_.size() > 4 * kLookBackBytes) {
       bytes_.erase(bytes_.begin(), bytes_.end() - static_cast<std::ptrdiff_t>(kLookBackBytes));
     }

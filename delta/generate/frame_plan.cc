@@ -23,8 +23,8 @@ std::vector<Range> ChunkRanges(std::uint64_t target_bytes) {
 
 // In blocks. Smaller frames fetch less where little changes and cost 40 bytes of head each; larger ones
 // compress better. Measured in docs/adr/0016-any-base-updates.md.
-constexpr std::size_t kSmallestFrame = 2;
-constexpr std::size_t kLargestPerSmallest = 16;
+constexpr std::size_t kSmallestFrame = 1;
+constexpr std::size_t kLargestPerSmallest = 32;
 constexpr std::size_t kMaxFullFrames = 49152;  // a head of 2 MB, half of what the format admits
 
 // So many zeros at the end of a block are taken for the rest of the last block of a file.

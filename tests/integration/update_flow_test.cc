@@ -80,6 +80,7 @@ TEST_F(UpdateFlowTest, AHostileBlockInTheRunningSlotCostsAChunkAndNothingElse) {
   SimDevice device(world, "1.0");
   const Bytes planted(512, 0xEE);
   device.slots.disk(Slot::kA).Plant(2 * kChunkBytes + 4096, planted);
+  world.http.Remove(world.release("1.1").manifest.components[0].index->path);  // blocks of the device would cost less
   const auto outcome = device.Update();
   ASSERT_THAT(outcome, IsOk());
   EXPECT_EQ(outcome->chunks_repaired, 1U);

@@ -18,7 +18,7 @@ import tempfile
 
 CHUNK = 1 << 20
 BLOCK = 4096
-LOOK_BACK = 1 << 16
+LOOK_BACK = 1 << 17
 MAGIC = b"PAWLCTR\n"
 
 try:

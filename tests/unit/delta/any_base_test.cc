@@ -119,8 +119,12 @@ TEST(LocalBlocksTest, RepeatedBlocksAreAllFoundByOneCopy) {
   const Bytes block = RandomContent(random, 4096);
   Bytes image;
   for (int i = 0; i < 50; ++i) image.insert(image.end(), block.begin(), block.end());
-  const LocalBlocks local = Find(image, nullptr, &block);
-  EXPECT_EQ(local.CountBlocks().elsewhere, 50U);
+  EXPECT_EQ(Find(image, nullptr, &block).CountBlocks().elsewhere, 50U);
+  // One that lies in place already hides none of the others.
+  const Bytes slot(image.begin(), image.begin() + 4096);
+  const LocalBlocks::Count both = Find(image, &slot, &block).CountBlocks();
+  EXPECT_EQ(both.in_place, 1U);
+  EXPECT_EQ(both.elsewhere, 49U);
 }
 
 class RottenReader : public RandomReader {
