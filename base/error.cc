@@ -158,6 +158,8 @@ constexpr auto kErrors = std::to_array<ErrorInfo>({
     {kDeltaNotReproducible, "delta-not-reproducible",
      "Applying the new delta did not give the new image; it was not kept.", false,
      "please report this together with the two images"},
+    {kBlockIndexMalformed, "block-index-malformed", "The block index of an image does not have the form it must have.",
+     false, "build the release again with pawl-signer build; devices take the full image meanwhile"},
 
     {kNetworkUnreachable, "network-unreachable", "The server could not be reached.", true,
      "check the network and the address; the agent tries again by itself"},

@@ -99,6 +99,7 @@ enum class ErrorCode : std::uint16_t {
   kPayloadLength = 311,
   kReleaseFileMismatch = 312,
   kDeltaNotReproducible = 313,
+  kBlockIndexMalformed = 320,
 
   // E04xx: network. Another try may help.
   kNetworkUnreachable = 401,

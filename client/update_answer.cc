@@ -42,6 +42,12 @@ Answer ToAnswer(const UpdateOutcome& outcome, const Device& device) {
             : Format(", {} chunk{} repaired from the full image", outcome.chunks_repaired,
                      outcome.chunks_repaired == 1 ? "" : "s"));
   }
+  if (outcome.delta_given_up) {
+    answer.text += Format("the delta was given up: {} {}: {}\n",
+                          CodeName(outcome.delta_given_up->code()),
+                          Describe(outcome.delta_given_up->code()).slug,
+                          outcome.delta_given_up->Message());
+  }
   constexpr std::array<std::string_view, 4> kinds{"nothing-to-do", "armed", "confirmed",
                                                   "order-done"};
   answer.json = Json{
@@ -51,6 +57,8 @@ Answer ToAnswer(const UpdateOutcome& outcome, const Device& device) {
       {"bytes_full", outcome.bytes_full},
       {"chunks_repaired", outcome.chunks_repaired},
       {"route", device.agent->state().update.route},
+      {"delta_given_up",
+       outcome.delta_given_up ? Json(CodeName(outcome.delta_given_up->code())) : Json()},
       {"why_nothing", outcome.why_nothing ? Json(CodeName(outcome.why_nothing->code())) : Json()},
       {"refused_orders", RefusedOrdersJson(outcome.refused_orders)},
       {"status", StatusJson(device)}};

@@ -119,6 +119,11 @@ Result<Component> ReadComponent(const Json& value, const std::string& where) {
     PAWL_ASSIGN_OR_RETURN(Delta delta, ReadDelta((*deltas)[i], Format("{}: deltas[{}]", where, i)));
     component.deltas.push_back(std::move(delta));
   }
+  //= docs/manifest-format.md#M-49
+  if (object.Has("index")) {
+    PAWL_ASSIGN_OR_RETURN(const JsonObject index, object.Object("index"));
+    PAWL_ASSIGN_OR_RETURN(component.index, ReadFileReference(index));
+  }
   return component;
 }
 
@@ -185,13 +190,15 @@ Json WriteComponent(const Component& component) {
                           {"source_chunks", WriteFile(delta.source_chunks.file)},
                           {"container", WriteContainer(delta.container)}});
   }
-  return Json{{"name", component.name},
-              {"place", "slot"},
-              {"size", component.size},
-              {"sha256", component.sha256.Hex()},
-              {"chunks", WriteFile(component.chunks.file)},
-              {"full", WriteContainer(component.full)},
-              {"deltas", std::move(deltas)}};
+  Json out{{"name", component.name},
+           {"place", "slot"},
+           {"size", component.size},
+           {"sha256", component.sha256.Hex()},
+           {"chunks", WriteFile(component.chunks.file)},
+           {"full", WriteContainer(component.full)},
+           {"deltas", std::move(deltas)}};
+  if (component.index) out["index"] = WriteFile(*component.index);
+  return out;
 }
 
 //= docs/manifest-format.md#M-42

@@ -62,6 +62,7 @@ struct Component {
   ChunkListReference chunks;
   ContainerReference full;
   std::vector<Delta> deltas;
+  std::optional<FileReference> index;  // block index of the image, for devices that no delta fits
 };
 
 struct HealthPolicy {

@@ -17,7 +17,7 @@ ProgramInfo SignerProgram(UtcTime now) {
   for (auto& part :
        {CeremonyCommands(now), KeyCommands(), BuildCommands(now), RolloutCommands(now),
         PublishCommands(now), RoleCommands(now), RecoverCommands(now), UpkeepCommands(now),
-        DoctorCommands(now), BundleCommands(now), ContainerCommands()}) {
+        DoctorCommands(now), BundleCommands(now), ContainerCommands(), AnyBaseCommands()}) {
     program.commands.insert(program.commands.end(), part.begin(), part.end());
   }
   return program;

@@ -30,6 +30,7 @@ std::vector<Command> RoleCommands(UtcTime now);      // root …, role …, prod
 std::vector<Command> RecoverCommands(UtcTime now);   // recover …-key
 std::vector<Command> BuildCommands(UtcTime now);     // build, delta, release
 std::vector<Command> ContainerCommands();            // delta make, full, apply, show
+std::vector<Command> AnyBaseCommands();              // delta index, any-base
 std::vector<Command> RolloutCommands(UtcTime now);   // rollout set, order new
 std::vector<Command> PublishCommands(UtcTime now);   // publish, refresh
 std::vector<Command> BundleCommands(UtcTime now);    // bundle make, order answer

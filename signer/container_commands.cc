@@ -158,8 +158,8 @@ Json ShowJson(const std::string& path, const delta::ContainerReport& report) {
   Json frames = Json::array();
   for (std::size_t i = 0; i < head.frames.size(); ++i) {
     const delta::Frame& frame = head.frames[i];
-    frames.push_back(Json{{"first_chunk", frame.first_chunk},
-                          {"chunks", frame.chunk_count},
+    frames.push_back(Json{{"begin", head.FrameBegin(i)},
+                          {"makes", head.FrameTargetBytes(i)},
                           {"offset", frame.payload_offset},
                           {"bytes", frame.payload_bytes},
                           {"sha256", frame.payload_sha256.Hex()}});

@@ -248,6 +248,7 @@ std::vector<ServedFile> ServedFilesOf(const std::vector<manifest::ReleaseManifes
     for (const manifest::Component& component : release.components) {
       add(component.full.file, &component.full);
       add(component.chunks.file, nullptr);
+      if (component.index) add(*component.index, nullptr);
       for (const manifest::Delta& delta : component.deltas) {
         add(delta.container.file, &delta.container);
         add(delta.source_chunks.file, nullptr);

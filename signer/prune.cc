@@ -70,9 +70,9 @@ bool IsLeftover(const std::string& path) {
   return HexDecode(name.substr(name.size() - 16)).has_value();
 }
 
-// "payloads/ab/ab….pawl" or ".chunks".
+// "payloads/ab/ab….pawl", ".chunks" or ".index".
 bool IsPayloadName(const std::string& path) {
-  for (const std::string_view ending : {".pawl", ".chunks"}) {
+  for (const std::string_view ending : {".pawl", ".chunks", ".index"}) {
     const std::string name = FileNameOf(path);
     if (!name.ends_with(ending)) continue;
     const auto digest = Sha256Digest::FromHex(name.substr(0, name.size() - ending.size()));

@@ -8,6 +8,8 @@
 #include "base/file.h"
 #include "base/format.h"
 #include "delta/apply/apply_container.h"
+#include "delta/apply/block_index.h"
+#include "delta/apply/chunks.h"
 #include "signer/image_identity.h"
 #include "signer/scratch.h"
 
@@ -152,6 +154,11 @@ Result<Component> BuildComponent(const BuildRequest& request, const NamedImage& 
   PAWL_ASSIGN_OR_RETURN(manifest::FileReference file,
                         AdoptPayload(container, {info.file_bytes, info.sha256}, "pawl", directory));
   component.full = MakeContainerReference(std::move(file), info);
+  PAWL_ASSIGN_OR_RETURN(delta::FileReader reader, delta::FileReader::Open(image.path));
+  PAWL_ASSIGN_OR_RETURN(const Bytes index, delta::MakeBlockIndex(reader));
+  PAWL_ASSIGN_OR_RETURN(component.index, StorePayload(index, "index", directory));
+  // Read once more since its digest was taken: another content must not get that digest's hints.
+  PAWL_TRY(reader.CheckUnchanged());
   return component;
 }
 

@@ -126,6 +126,7 @@ std::vector<FileReference> FilesOf(const ReleaseManifest& release) {
   for (const Component& component : release.components) {
     add(component.chunks.file);
     add(component.full.file);
+    if (component.index) add(*component.index);
     for (const manifest::Delta& delta : component.deltas) {
       add(delta.source_chunks.file);
       add(delta.container.file);

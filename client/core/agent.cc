@@ -171,7 +171,7 @@ Status Agent::RaiseFloor() {
 
 Result<UpdateOutcome> Agent::Confirm() {
   if (state_.update.phase == Phase::kConfirmed && facts_.good == facts_.booted) {
-    return UpdateOutcome{UpdateOutcome::Kind::kConfirmed, Format("{} is confirmed already.\n", settings_.running.version), {}, {}, 0, 0, 0};
+    return UpdateOutcome{UpdateOutcome::Kind::kConfirmed, Format("{} is confirmed already.\n", settings_.running.version), {}, {}, 0, 0, 0, {}};
   }
   if (state_.update.phase != Phase::kTrial || facts_.booted != state_.update.target) {
     return Fail(ErrorCode::kNoTrialRunning, Format("slot {} runs {}, confirmed", SlotName(facts_.booted), settings_.running.version));

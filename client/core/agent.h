@@ -18,6 +18,7 @@
 #include "client/core/agent_state.h"
 #include "client/core/installer.h"
 #include "client/core/order_desk.h"
+#include "client/core/planner.h"
 #include "client/ports/broker.h"
 #include "client/ports/clock.h"
 #include "client/ports/entropy.h"
@@ -71,6 +72,7 @@ struct UpdateOutcome {
   std::uint64_t bytes_fetched = 0;
   std::uint64_t bytes_full = 0;
   std::uint64_t chunks_repaired = 0;
+  std::optional<Error> delta_given_up;  // why the full container had to finish what a delta began
 };
 
 struct CheckOutcome {
@@ -154,7 +156,18 @@ class Agent {
   Status Plan(const Goal& goal);
   Status Drive(Effect effect, UpdateOutcome& outcome);
   Status WriteTarget(UpdateOutcome& outcome);
+  // How a component comes: by a delta, or else `full` is set. `full` may be set with a delta too, when both were looked at.
+  struct Way {
+    Route route;
+    std::optional<FullRoute> full;
+    std::uint64_t fetched = 0;  // bytes, to choose
+  };
   Status WriteComponent(const manifest::Component& component, UpdateOutcome& outcome);
+  Result<Way> ChooseWay(const manifest::Component& component, const WriteProgress& known, const LocalSlots& slots);
+  Status TurnToFull(const manifest::Component& component, const std::optional<Error>& given_up, const LocalSlots& slots, Way& way,
+                    UpdateOutcome& outcome);
+  WriteProgress KnownProgress(const std::string& component, const std::string& partition) const;
+  void KeepProgress(const WriteProgress& progress);
   Result<std::vector<Sha256Digest>> MeasureBooted(const std::string& component, std::uint64_t size_bytes);
   Result<std::vector<Sha256Digest>> FetchChunkList(const manifest::ChunkListReference& reference, std::uint64_t image_size);
   Result<Route> RouteFor(const manifest::Component& component);

@@ -36,8 +36,8 @@ struct WriteProgress {
   std::string component;
   Sha256Digest head_sha256;
   std::string partition_id;
-  std::uint64_t next_frame = 0;
-  std::vector<std::uint64_t> repair;  // chunks whose source was not what the delta expects, by index
+  std::uint64_t next_frame = 0;       // of a delta; of the full container: the next chunk
+  std::vector<std::uint64_t> repair;  // chunks that did not come out right, by index; the full container brings them
   bool done = false;
 };
 
@@ -51,7 +51,7 @@ struct UpdateRecord {
   std::string order_reason;   // its words, for status and the hold that follows a rollback
   std::uint64_t left_build = 0;  // the build that ran when this was planned
   std::uint64_t tries = 1;    // boots of the trial
-  std::string route;          // "delta from 1.0", "full", "already there"
+  std::string route;          // "delta, 0 foreign chunks", "full image", "already in the slot"
   std::string failure_code;   // "E0603"
   std::string failure_text;
   bool health_failed = false;  // the running trial was found unhealthy: a fall-back has this reason

@@ -10,29 +10,20 @@
 namespace pawl::client {
 namespace {
 
-class BytesSink : public ByteSink {
- public:
-  explicit BytesSink(Bytes& out) : out_(out) {}
-  Status Write(ByteView bytes) override {
-    out_.insert(out_.end(), bytes.begin(), bytes.end());
-    return {};
-  }
+std::string DeltaText(const Route& route) {
+  return Format("delta, {} foreign chunk{}", route.foreign_chunks, route.foreign_chunks == 1 ? "" : "s");
+}
 
- private:
-  Bytes& out_;
-};
+std::string FullText(const FullRoute& route, const manifest::Component& component) {
+  if (!route.local) return "full image";
+  const std::uint64_t all = std::max<std::uint64_t>(component.full.file.length, 1);
+  return Format("blocks of this device and {} % of the full image", (route.expected_bytes * 100 + all - 1) / all);
+}
 
 }  // namespace
 
 Result<std::vector<Sha256Digest>> Agent::FetchChunkList(const manifest::ChunkListReference& reference, std::uint64_t image_size) {
-  Bytes bytes;
-  BytesSink sink(bytes);
-  PAWL_TRY(ports_.http.Get({settings_.install.base_url + reference.file.path, std::nullopt, reference.file.length}, sink));
-  if (bytes.size() != reference.file.length || HashSha256(bytes) != reference.file.sha256) {
-    return Fail(ErrorCode::kMetadataHashMismatch, Format("{}: expected {} bytes with SHA-256 {}, found {} bytes with {}", reference.file.path,
-                                                         reference.file.length, reference.file.sha256.Hex(), bytes.size(),
-                                                         HashSha256(bytes).Hex()));
-  }
+  PAWL_ASSIGN_OR_RETURN(const Bytes bytes, FetchFile(ports_.http, settings_.install.base_url, reference.file));
   return manifest::ParseChunkList(bytes, image_size);
 }
 
@@ -75,43 +66,106 @@ Result<Route> Agent::RouteFor(const manifest::Component& component) {
   return ChooseRoute(component, fits);
 }
 
+// The progress of this component that the store knows, or none. Another partition starts afresh.
+WriteProgress Agent::KnownProgress(const std::string& component, const std::string& partition) const {
+  const auto known = std::ranges::find(state_.update.progress, component, &WriteProgress::component);
+  if (known != state_.update.progress.end() && known->partition_id == partition) return *known;
+  return {component, {}, partition, 0, {}, false};
+}
+
+void Agent::KeepProgress(const WriteProgress& progress) {
+  std::erase_if(state_.update.progress, [&](const WriteProgress& item) { return item.component == progress.component; });
+  state_.update.progress.push_back(progress);
+}
+
+// By which container: a delta that fits, or the full one with what the device has. The cheaper of what is known to be possible.
+Result<Agent::Way> Agent::ChooseWay(const manifest::Component& component, const WriteProgress& known, const LocalSlots& slots) {
+  Way way;
+  way.route.expected_bytes = component.full.file.length;
+  // What is being written from the full container already stays with it: a delta may have been given up.
+  const bool full_begun = known.head_sha256 == component.full.head_sha256;
+  if (!full_begun) {
+    PAWL_ASSIGN_OR_RETURN(way.route, RouteFor(component));
+  }
+  const bool look = MayPayToLook(component, way.route);
+  if (way.route.delta && !look) return way;
+  auto full = PrepareFullRoute(ports_.http, settings_.install.base_url, component, look, slots);
+  if (!full && way.route.delta) {
+    Log(LogLevel::kWarning, Format("event=full-skipped code={} {}", CodeName(full.error().code()), full.error().Message()));
+    return way;
+  }
+  if (!full) return std::unexpected(std::move(full).error());
+  state_.update.bytes_fetched += full->bytes_fetched;
+  way.fetched = full->bytes_fetched;
+  way.full = *std::move(full);
+  if (way.full->expected_bytes < way.route.expected_bytes) way.route.delta.reset();
+  return way;
+}
+
+// What a delta left comes from the full container: a few chunks, or, with `given_up`, all that it should have made.
+Status Agent::TurnToFull(const manifest::Component& component, const std::optional<Error>& given_up, const LocalSlots& slots, Way& way,
+                         UpdateOutcome& outcome) {
+  if (given_up) {
+    Log(LogLevel::kWarning,
+        Format("event=delta-given-up component={} code={} {}", component.name, CodeName(given_up->code()), given_up->Message()));
+    outcome.delta_given_up = given_up;
+  }
+  if (!way.full) {
+    const bool look = given_up && MayPayToLook(component, {std::nullopt, component.full.file.length, 0});
+    PAWL_ASSIGN_OR_RETURN(way.full, PrepareFullRoute(ports_.http, settings_.install.base_url, component, look, slots));
+    outcome.bytes_fetched += way.full->bytes_fetched;
+    state_.update.bytes_fetched += way.full->bytes_fetched;
+  }
+  if (!given_up) {
+    way.full->local.reset();  // the source of these chunks is what was wrong
+    return {};
+  }
+  state_.update.route = Format("{} (the delta was given up: {})", FullText(*way.full, component), CodeName(given_up->code()));
+  return SaveState({Note("delta-given-up", CodeName(given_up->code()), given_up->Message())});
+}
+
 Status Agent::WriteComponent(const manifest::Component& component, UpdateOutcome& outcome) {
-  UpdateRecord& update = state_.update;
-  const auto known = std::ranges::find(update.progress, component.name, &WriteProgress::component);
-  if (known != update.progress.end() && known->done) return {};
+  PAWL_ASSIGN_OR_RETURN(const std::string partition, ports_.slots.PartitionId(state_.update.target, component.name));
+  const auto finished = std::ranges::find(state_.update.progress, component.name, &WriteProgress::component);
+  if (finished != state_.update.progress.end() && finished->done) return {};
 
   Say("measuring the running slot");
-  PAWL_ASSIGN_OR_RETURN(const Route route, RouteFor(component));
-  const manifest::ContainerReference& container = route.delta ? component.deltas[*route.delta].container : component.full;
-  update.route = route.delta ? Format("delta, {} foreign chunk{}", route.foreign_chunks, route.foreign_chunks == 1 ? "" : "s") : "full image";
   PAWL_ASSIGN_OR_RETURN(const auto chunks, FetchChunkList(component.chunks, component.size));
-  std::unique_ptr<RandomReader> source;
-  if (route.delta) {
-    PAWL_ASSIGN_OR_RETURN(source, ports_.broker.OpenForReading(facts_.booted, component.name));
-  }
-  PAWL_ASSIGN_OR_RETURN(const auto target, ports_.broker.OpenTarget(update.target, component.name));
-  PAWL_ASSIGN_OR_RETURN(const std::string partition, ports_.slots.PartitionId(update.target, component.name));
+  // A running slot that cannot be read is no source; the full container needs none.
+  auto source = ports_.broker.OpenForReading(facts_.booted, component.name);
+  PAWL_ASSIGN_OR_RETURN(const auto target, ports_.broker.OpenTarget(state_.update.target, component.name));
+  const LocalSlots slots{target.get(), source ? source->get() : nullptr};
+  WriteProgress progress = KnownProgress(component.name, partition);
+  PAWL_ASSIGN_OR_RETURN(Way way, ChooseWay(component, progress, slots));
+  outcome.bytes_fetched += way.fetched;
+  const manifest::ContainerReference& container = way.route.delta ? component.deltas[*way.route.delta].container : component.full;
+  if (progress.head_sha256 != container.head_sha256) progress = {component.name, container.head_sha256, partition, 0, {}, false};
+  KeepProgress(progress);
+  state_.update.route = way.route.delta ? DeltaText(way.route) : FullText(*way.full, component);
 
-  WriteProgress progress{component.name, container.head_sha256, partition, 0, {}, false};
-  if (known != update.progress.end() && known->head_sha256 == progress.head_sha256 && known->partition_id == partition) progress = *known;
-  std::erase_if(update.progress, [&](const WriteProgress& item) { return item.component == component.name; });
-  update.progress.push_back(progress);
-  WriteProgress& slot_of_progress = update.progress.back();
-
-  Say(Format("writing slot {} ({})", SlotName(update.target), update.route));
+  Say(Format("writing slot {} ({})", SlotName(state_.update.target), state_.update.route));
   InstallHooks hooks;
   hooks.checkpoint = [&](const WriteProgress& reached) -> Status {
-    slot_of_progress = reached;
+    KeepProgress(reached);
     return SaveState({});
   };
   hooks.report = observer_.writing;
   Installer installer(ports_.http, settings_.install);
-  auto installed = installer.Install({component, container, chunks, source.get(), *target}, progress, hooks);
-  if (!installed) return std::unexpected(std::move(installed).error());
-  outcome.bytes_fetched += installed->bytes_fetched;
-  outcome.chunks_repaired += installed->chunks_repaired;
-  update.bytes_fetched += installed->bytes_fetched;
-  return {};
+  const InstallJob job{component, chunks, slots.booted, *target};
+  const auto install = [&]() -> Status {
+    if (way.route.delta) {
+      auto installed = installer.InstallDelta(job, container, progress, hooks);
+      if (progress.done) return installed;
+      if (!installed && !EndsDelta(installed.error().code())) return installed;
+      PAWL_TRY(TurnToFull(component, installed ? std::nullopt : std::optional(installed.error()), slots, way, outcome));
+    }
+    return installer.InstallFull(job, *way.full, progress, hooks);
+  };
+  auto installed = install();
+  outcome.bytes_fetched += installer.result().bytes_fetched;
+  outcome.chunks_repaired += installer.result().chunks_repaired;
+  state_.update.bytes_fetched += installer.result().bytes_fetched;
+  return installed;
 }
 
 Status Agent::WriteTarget(UpdateOutcome& outcome) {

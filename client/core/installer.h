@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Brings one component of a release into the target slot: streams a container, checks and decodes frame by frame, writes chunks that are
-// what was signed, fetches the others from the full container, and keeps its place so that any interruption resumes.
+// Brings one component of a release into the target slot: by a delta, whose frames are streamed, checked and decoded one by one, or from
+// the full container, of which only what the device lacks is fetched. Writes only chunks that are what was signed, and keeps its place so
+// that any interruption resumes. A chunk that a delta does not make right is left for the full container; a delta that is broken
+// altogether is given up, and what it has made stays.
 //
-// Memory: one payload, one chunk, and the decoder's bound. Source: delta.md, "One container for everything".
+// Memory: one payload, one chunk, and the decoder's bound; block hints where they are used. Source: delta.md, "One container for everything".
 
 #include <cstdint>
 #include <functional>
@@ -14,6 +16,7 @@
 #include "base/hash.h"
 #include "base/result.h"
 #include "client/core/agent_state.h"
+#include "client/core/full_route.h"
 #include "client/ports/block_device.h"
 #include "client/ports/http.h"
 #include "delta/apply/decoder.h"
@@ -31,9 +34,8 @@ struct InstallSettings {
 // What the installer is to bring where. All references must outlive it.
 struct InstallJob {
   const manifest::Component& component;
-  const manifest::ContainerReference& container;  // of the chosen route
-  const std::vector<Sha256Digest>& chunks;        // signed digests of the target image
-  RandomReader* source;                           // the booted slot; null for a full container
+  const std::vector<Sha256Digest>& chunks;  // signed digests of the target image
+  RandomReader* source;                     // the booted slot; null: it cannot be read
   BlockDevice& target;
 };
 
@@ -48,22 +50,42 @@ struct InstallResult {
   std::uint64_t chunks_repaired = 0;
 };
 
+// Is this an error of the delta itself, which another route does not have? Errors of the network and of storage are not.
+bool EndsDelta(ErrorCode code);
+
 class Installer {
  public:
   Installer(Http& http, const InstallSettings& settings) : http_(http), settings_(settings) {}
 
-  // Goes on from `progress` and leaves it `done`. REQUIRES: progress belongs to this job (same head, partition and release).
-  // ERRORS: E03xx and E04xx; kSlotTooSmall; kIo. Progress that was checkpointed stays.
-  Result<InstallResult> Install(const InstallJob& job, WriteProgress& progress, const InstallHooks& hooks);
+  // Goes on from `progress` and leaves it `done`, or, with chunks that did not come out right, as the progress of the full container that
+  // is to bring them. REQUIRES: progress belongs to this job (same head, partition and release), or is fresh.
+  // ERRORS: E03xx and E04xx; kSlotTooSmall; kIo. Progress that was checkpointed stays. After an error with EndsDelta, `progress` is that
+  // of the full container: what the delta has made stays made.
+  Status InstallDelta(const InstallJob& job, const manifest::ContainerReference& container, WriteProgress& progress,
+                      const InstallHooks& hooks);
+
+  // The same from the full container. REQUIRES: progress is keyed by its head.
+  Status InstallFull(const InstallJob& job, const FullRoute& route, WriteProgress& progress, const InstallHooks& hooks);
+
+  // What all calls together fetched and repaired.
+  const InstallResult& result() const { return result_; }
 
  private:
-  Result<delta::Head> FetchHead(const manifest::ContainerReference& container, const manifest::Component& component);
-  Status StreamFrames(const InstallJob& job, const delta::Head& head, WriteProgress& progress, const InstallHooks& hooks);
-  Status RepairChunks(const InstallJob& job, WriteProgress& progress, const InstallHooks& hooks);
+  Status StreamDelta(const InstallJob& job, const manifest::ContainerReference& container, WriteProgress& progress, const InstallHooks& hooks);
+  Status StreamFrames(const InstallJob& job, const manifest::ContainerReference& container, const delta::Head& head, WriteProgress& progress,
+                      const InstallHooks& hooks);
+  Status WriteFromFull(const InstallJob& job, const FullRoute& route, WriteProgress& progress, const InstallHooks& hooks);
+  Status Checkpoint(const InstallJob& job, const WriteProgress& progress, const InstallHooks& hooks, std::uint64_t bytes);
+  Status Finish(const InstallJob& job, WriteProgress& progress, const InstallHooks& hooks);
+  // Runs `attempt` again while a link that breaks off still brings something.
+  Status WithRetries(const InstallJob& job, WriteProgress& progress, const InstallHooks& hooks, const std::function<Status()>& attempt);
 
   Http& http_;
   const InstallSettings& settings_;
   InstallResult result_;
+  std::uint64_t since_checkpoint_ = 0;  // bytes of target
+  std::uint64_t chunks_of_delta_ = 0;   // that the delta has been through
+  int broken_frames_ = 0;
 };
 
 }  // namespace pawl::client

@@ -5,6 +5,7 @@
 
 #include "base/block_io.h"
 #include "base/format.h"
+#include "delta/apply/block_index.h"
 
 namespace pawl::client {
 namespace {
@@ -71,6 +72,12 @@ Route ChooseRoute(const manifest::Component& component, const std::vector<DeltaF
     if (cost < best.expected_bytes) best = {fit.delta, cost, fit.foreign_chunks};
   }
   return best;
+}
+
+bool MayPayToLook(const manifest::Component& component, const Route& route) {
+  if (!component.index || component.index->length > delta::kMaxBlockIndexBytes) return false;
+  if (route.delta && route.foreign_chunks == 0) return false;
+  return component.index->length + component.full.head_length < route.expected_bytes;
 }
 
 }  // namespace pawl::client

@@ -55,4 +55,8 @@ std::uint64_t CountForeignChunks(const std::vector<Sha256Digest>& expected, cons
 // The cheapest route: a delta costs its own bytes and, for each foreign chunk, an average chunk of the full container.
 Route ChooseRoute(const manifest::Component& component, const std::vector<DeltaFit>& fits);
 
+// Is it worth fetching the block index and the head of the full container, to see what the device has of the image? Not where a delta
+// fits exactly, and not when the two alone cost as much as the route, or the index is more than a device holds.
+bool MayPayToLook(const manifest::Component& component, const Route& route);
+
 }  // namespace pawl::client

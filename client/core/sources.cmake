@@ -8,6 +8,8 @@ set(PAWL_CLIENT_CORE_SOURCES
   core/bundle_http.cc
   core/directory_metadata_store.cc
   core/frame_stream.cc
+  core/full_route.cc
+  core/full_writer.cc
   core/http_fetcher.cc
   core/installer.cc
   core/local_broker.cc

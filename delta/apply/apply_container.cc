@@ -10,30 +10,33 @@
 #include "base/file.h"
 #include "delta/apply/container_file.h"
 #include "delta/apply/decoder.h"
+#include "delta/apply/target_tail.h"
 
 namespace pawl::delta {
 namespace {
 
-// Writes chunks to their places and hashes them on the way; frames come in order.
+// Writes parts to their places and hashes them on the way; frames come in order.
 class FileSink : public ChunkSink {
  public:
-  FileSink(int fd, std::uint64_t target_bytes, const ProgressFunction& progress)
-      : fd_(fd), target_bytes_(target_bytes), progress_(progress) {}
+  FileSink(int fd, const Head& head, const ProgressFunction& progress)
+      : fd_(fd), head_(head), progress_(progress) {}
 
-  Status Accept(std::uint64_t chunk_index, ByteView data) override {
-    const std::uint64_t offset = chunk_index * kChunkBytes;
-    PAWL_TRY(WriteExactAt(fd_, offset, data, "target image"));
+  Status Take(std::uint64_t begin, ByteView data) override {
+    PAWL_TRY(WriteExactAt(fd_, begin, data, "target image"));
     hash_.Update(data);
-    if (progress_) progress_(offset + data.size(), target_bytes_);
+    if (!head_.source) tail_.Append(data);
+    if (progress_) progress_(begin + data.size(), head_.target.bytes);
     return {};
   }
+  ByteView before() { return tail_.View(); }
   Sha256Digest Finish() { return hash_.Finish(); }
 
  private:
   int fd_;
-  std::uint64_t target_bytes_;
+  const Head& head_;
   const ProgressFunction& progress_;
   Sha256 hash_;
+  TargetTail tail_;
 };
 
 Result<std::optional<FileReader>> OpenSource(const std::optional<std::string>& path,
@@ -60,7 +63,7 @@ Status DecodeAll(RandomReader& container, const Head& head, RandomReader* source
   for (std::size_t i = 0; i < head.frames.size(); ++i) {
     payload.resize(head.frames[i].payload_bytes);
     PAWL_TRY(container.ReadAt(head.frames[i].payload_offset, payload));
-    PAWL_TRY(decoder.DecodeFrame(i, payload, sink));
+    PAWL_TRY(decoder.DecodeFrame(i, payload, sink, sink.before()));
   }
   //= docs/container-format.md#C-25
   if (const Sha256Digest made = sink.Finish(); made != head.target.sha256) {
@@ -85,7 +88,7 @@ Status ApplyContainer(const std::optional<std::string>& source_path,
   }
   PAWL_ASSIGN_OR_RETURN(std::optional<FileReader> source, OpenSource(source_path, read.head));
   PAWL_ASSIGN_OR_RETURN(PendingFile target, PendingFile::Create(target_path));
-  FileSink sink(target.fd(), read.head.target.bytes, options.progress);
+  FileSink sink(target.fd(), read.head, options.progress);
   PAWL_TRY(DecodeAll(container, read.head, source ? &*source : nullptr, options, sink));
   return target.Commit();
 }

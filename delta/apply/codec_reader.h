@@ -19,6 +19,8 @@ class CodecReader {
   // What it needs by the formula of the format (C-24), in bytes. Nothing is allocated before the
   // first Read.
   virtual std::uint64_t memory_bytes() const = 0;
+  // See PlainStream::LookBack; codecs that have no such thing ignore it.
+  virtual void LookBack(ByteView /*before*/) {}
   // Fills `out`. REQUIRES: that many plain bytes are left. ERRORS: kDecodeFailed.
   virtual Status Read(ByteSpan out) = 0;
   // Checks, after all plain bytes were read, that the coded bytes end here too.

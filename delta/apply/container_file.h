@@ -2,7 +2,7 @@
 #pragma once
 
 // Container files: reading the head of one, and writing a file that appears only when complete.
-// Internal to delta/.
+// ReadContainerHead apart, internal to delta/.
 
 #include <string>
 

@@ -56,8 +56,8 @@ class SourceBuffer {
 // Collects target bytes into chunks.
 class ChunkBuffer {
  public:
-  ChunkBuffer(Bytes& buffer, std::uint64_t first_chunk, std::uint64_t target_bytes, ChunkSink& sink)
-      : buffer_(buffer), chunk_(first_chunk), left_(target_bytes), sink_(sink) {}
+  ChunkBuffer(Bytes& buffer, std::uint64_t begin, std::uint64_t target_bytes, ChunkSink& sink)
+      : buffer_(buffer), begin_(begin), left_(target_bytes), sink_(sink) {}
 
   // Bytes of the frame that are still to be made.
   std::uint64_t left() const { return left_; }
@@ -65,23 +65,23 @@ class ChunkBuffer {
   // The next at most `want` bytes, inside one chunk, to be filled by the caller.
   // REQUIRES: want ≤ left().
   ByteSpan Room(std::uint64_t want) {
-    const std::uint64_t room = std::min(kChunkBytes - filled_, want);
+    const std::uint64_t room = std::min<std::uint64_t>(buffer_.size() - filled_, want);
     return ByteSpan(buffer_).subspan(filled_, static_cast<std::size_t>(room));
   }
   // Says that `count` bytes of Room are filled; hands out the chunk when that completes it.
   Status Filled(std::size_t count) {
     filled_ += count;
     left_ -= count;
-    if (filled_ != kChunkBytes && left_ != 0) return {};
-    PAWL_TRY(sink_.Accept(chunk_, ByteView(buffer_).first(filled_)));
-    ++chunk_;
+    if (filled_ != buffer_.size() && left_ != 0) return {};
+    PAWL_TRY(sink_.Take(begin_, ByteView(buffer_).first(filled_)));
+    begin_ += filled_;
     filled_ = 0;
     return {};
   }
 
  private:
-  Bytes& buffer_;  // of kChunkBytes
-  std::uint64_t chunk_;
+  Bytes& buffer_;  // of one chunk
+  std::uint64_t begin_;
   std::uint64_t left_;
   std::size_t filled_ = 0;
   ChunkSink& sink_;
@@ -245,12 +245,17 @@ class Decoder::Impl {
         memory_limit_(std::min(memory_limit, head.memory_bytes)),
         chunk_(static_cast<std::size_t>(kChunkBytes)) {}
 
-  Status DecodeFrame(std::size_t index, ByteView payload, ChunkSink& sink) {
+  Status DecodeFrame(std::size_t index, ByteView payload, ChunkSink& sink, ByteView before) {
     PAWL_TRY(CheckPayload(index, payload));
+    const std::uint64_t look_back = head_.LookBack(index);
+    if (before.size() < look_back) {
+      return Fail(ErrorCode::kInternal, "the target before the frame is not given");
+    }
     PAWL_ASSIGN_OR_RETURN(const PayloadStreams streams, SplitPayload(head_, index, payload));
     PAWL_ASSIGN_OR_RETURN(PlainStream control, PlainStream::Open(streams[0]));
     PAWL_ASSIGN_OR_RETURN(DifferenceStream difference, DifferenceStream::Open(streams[1]));
     PAWL_ASSIGN_OR_RETURN(PlainStream literal, PlainStream::Open(streams[2]));
+    literal.LookBack(before.last(static_cast<std::size_t>(look_back)));
     //= docs/container-format.md#C-24
     const std::uint64_t memory = kDecoderBaseBytes + control.memory_bytes() +
                                  difference.memory_bytes() + literal.memory_bytes();
@@ -259,10 +264,9 @@ class Decoder::Impl {
                                                " bytes of memory, allowed are " +
                                                std::to_string(memory_limit_));
     }
-    ChunkBuffer out(chunk_, head_.frames[index].first_chunk, head_.FrameTargetBytes(index), sink);
+    ChunkBuffer out(chunk_, head_.FrameBegin(index), head_.FrameTargetBytes(index), sink);
     FrameDecoder frame(ControlReader(std::move(control)), std::move(difference), std::move(literal),
-                       SourceCursor(source_bytes_), source_,
-                       head_.frames[index].first_chunk * kChunkBytes, out);
+                       SourceCursor(source_bytes_), source_, head_.FrameBegin(index), out);
     return frame.Run();
   }
 
@@ -318,8 +322,9 @@ Result<Decoder> Decoder::Create(const Head& head, RandomReader* source,
   return Decoder(std::make_unique<Impl>(head, source, memory_limit));
 }
 
-Status Decoder::DecodeFrame(std::size_t index, ByteView payload, ChunkSink& sink) {
-  Status status = impl_->DecodeFrame(index, payload, sink);
+Status Decoder::DecodeFrame(std::size_t index, ByteView payload, ChunkSink& sink,
+                            ByteView before) {
+  Status status = impl_->DecodeFrame(index, payload, sink, before);
   if (status.has_value()) return status;
   return FailIn("frame " + std::to_string(index), std::move(status).error());
 }

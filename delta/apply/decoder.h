@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Turns one frame of a container into chunks of the target image.
+// Turns one frame of a container into parts of the target image.
 //
 // DecodeFrame compares length and SHA-256 of the payload with the head before anything looks
 // inside: there is no way to decode unauthenticated bytes. What comes out is nevertheless NOT yet
 // trusted, since it also depends on the source, which nobody has authenticated: the caller compares
 // each chunk with its signed digest before it counts the chunk as done.
 //
-// Memory: at most head.memory_bytes at a time. Source reads are random, chunks come in order.
+// Memory: at most head.memory_bytes at a time. Source reads are random, parts come in order.
 // Source: docs/container-format.md.
 
 #include <cstdint>
@@ -21,15 +21,15 @@
 
 namespace pawl::delta {
 
-// Receives decoded chunks.
+// Receives what is decoded.
 class ChunkSink {
  public:
   virtual ~ChunkSink() = default;
-  // `data` is exactly kChunkBytes long, or shorter for the last chunk of the image; valid during
-  // the call only. Within a frame, chunks come in ascending order without gaps. When a frame fails
-  // later on, chunks of it may have been delivered already. An error ends DecodeFrame and is passed
-  // on.
-  virtual Status Accept(std::uint64_t chunk_index, ByteView data) = 0;
+  // `data` is the target from byte `begin` on: of a delta a whole chunk, of a full container all that
+  // the frame makes (at most a chunk); the image's last part may be shorter. Valid during the call
+  // only. Within a frame, parts come in ascending order without gaps. When a frame fails later on,
+  // parts of it may have been delivered already. An error ends DecodeFrame and is passed on.
+  virtual Status Take(std::uint64_t begin, ByteView data) = 0;
 };
 
 class Decoder {
@@ -47,11 +47,14 @@ class Decoder {
   ~Decoder();
 
   // Decodes frame `index` from its payload. Frames may be decoded in any order, again and again.
+  // `before` ends with the head.LookBack(index) bytes of target before the frame; wrong ones give
+  // wrong bytes or kDecodeFailed, nothing worse: they are copied from, never interpreted.
   // ERRORS: kUnknownName (no such frame); kPayloadLength; kFrameHashMismatch; kContainerMalformed
   // (structure of the payload, copies outside source or target); kDecodeFailed (a compressed stream
   // is broken or has another length than stated); kMemoryLimit (a stream needs more memory than the
-  // head admits); kIo from the source; whatever the sink returns.
-  Status DecodeFrame(std::size_t index, ByteView payload, ChunkSink& sink);
+  // head admits); kInternal (fewer bytes before it than needed); kIo from the source; whatever the
+  // sink returns.
+  Status DecodeFrame(std::size_t index, ByteView payload, ChunkSink& sink, ByteView before = {});
 
  private:
   class Impl;

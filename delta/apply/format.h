@@ -9,10 +9,12 @@
 
 #include "base/block_io.h"
 
+#include "base/block_io.h"
+
 namespace pawl::delta {
 
 inline constexpr std::array<std::uint8_t, 8> kMagic = {'P', 'A', 'W', 'L', 'C', 'T', 'R', '\n'};
-inline constexpr std::uint16_t kFormatVersion = 1;
+inline constexpr std::uint16_t kFormatVersion = 2;
 
 // What precedes the codec table, and the sizes of table entries.
 inline constexpr std::size_t kHeadPrefixBytes = 16;  // magic, version, flags, head length
@@ -27,6 +29,13 @@ inline constexpr std::uint32_t kMaxFrameChunks = 64;         // 64 MiB of target
 inline constexpr std::uint64_t kMaxPayloadBytes = 2ULL << 20;  // the device holds one payload
 inline constexpr std::uint64_t kMaxControlBytes = 4ULL << 20;  // plain; bounds the work of a frame
 inline constexpr std::uint64_t kMaxMemoryBytes = 64ULL << 20;
+
+// Frames are counted in units of target: chunks in a delta; in a full container blocks, so that
+// scattered changes do not fetch everything.
+inline constexpr std::uint64_t kFullUnitBytes = 4096;
+inline constexpr std::uint32_t kMaxFullFrameUnits = kChunkBytes / kFullUnitBytes;
+// How much of the target before a frame of a full container its literal bytes may refer to.
+inline constexpr std::uint64_t kLookBackBytes = 128ULL << 10;
 
 inline constexpr std::size_t kStreamCount = 3;
 inline constexpr std::size_t kStreamHeaderBytes = 9;

@@ -91,12 +91,9 @@ Status ReadCodecs(ByteReader& in, std::size_t count, Head& head) {
 
 Status CheckFrame(const Frame& frame, bool full) {
   //= docs/container-format.md#C-10
-  if (frame.chunk_count == 0 || frame.chunk_count > kMaxFrameChunks) {
-    return Malformed("frame of " + std::to_string(frame.chunk_count) + " chunks");
-  }
-  //= docs/container-format.md#C-11
-  if (full && frame.chunk_count != 1) {
-    return Malformed("full container with a frame of many chunks");
+  if (frame.unit_count == 0 || frame.unit_count > (full ? kMaxFullFrameUnits : kMaxFrameChunks)) {
+    return Malformed("frame of " + std::to_string(frame.unit_count) +
+                     (full ? " blocks" : " chunks"));
   }
   //= docs/container-format.md#C-07
   if (frame.payload_bytes < kPayloadHeaderBytes || frame.payload_bytes > kMaxPayloadBytes) {
@@ -110,19 +107,25 @@ Status ReadFrames(ByteReader& in, std::size_t count, Head& head) {
   head.frames.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     Frame frame;
-    PAWL_ASSIGN_OR_RETURN(frame.chunk_count, in.U32());
+    PAWL_ASSIGN_OR_RETURN(frame.unit_count, in.U32());
     PAWL_ASSIGN_OR_RETURN(frame.payload_bytes, in.U32());
     PAWL_ASSIGN_OR_RETURN(frame.payload_sha256, ReadDigest(in));
     PAWL_TRY(CheckFrame(frame, !head.source.has_value()));
     head.frames.push_back(frame);
   }
   PlaceFrames(head);
+  //= docs/container-format.md#C-11
+  const bool crosses = std::ranges::any_of(head.frames, [](const Frame& frame) {
+    return frame.first_unit % kMaxFullFrameUnits + frame.unit_count > kMaxFullFrameUnits;
+  });
+  if (!head.source && crosses) return Malformed("full container with a frame across chunks");
   //= docs/container-format.md#C-10
   const std::uint64_t covered =
-      head.frames.empty() ? 0 : head.frames.back().first_chunk + head.frames.back().chunk_count;
-  if (covered != ChunkCount(head.target.bytes)) {
-    return Malformed("frames make " + std::to_string(covered) + " chunks, the target has " +
-                     std::to_string(ChunkCount(head.target.bytes)));
+      head.frames.empty() ? 0 : head.frames.back().first_unit + head.frames.back().unit_count;
+  const std::uint64_t units = (head.target.bytes + head.UnitBytes() - 1) / head.UnitBytes();
+  if (covered != units) {
+    return Malformed("frames make " + std::to_string(covered) + " units, the target has " +
+                     std::to_string(units));
   }
   return {};
 }
@@ -168,9 +171,17 @@ std::uint64_t Head::ContainerBytes() const {
   return frames.empty() ? HeadBytes() : frames.back().payload_offset + frames.back().payload_bytes;
 }
 
+std::uint64_t Head::FrameBegin(std::size_t index) const {
+  return frames[index].first_unit * UnitBytes();
+}
+
 std::uint64_t Head::FrameTargetBytes(std::size_t index) const {
-  const std::uint64_t begin = frames[index].first_chunk * kChunkBytes;
-  return std::min(frames[index].chunk_count * kChunkBytes, target.bytes - begin);
+  const std::uint64_t made = frames[index].unit_count * UnitBytes();
+  return std::min(made, target.bytes - FrameBegin(index));
+}
+
+std::uint64_t Head::LookBack(std::size_t index) const {
+  return source ? 0 : std::min(kLookBackBytes, FrameBegin(index));
 }
 
 bool Head::UsesCodec(CodecId id) const {
@@ -218,7 +229,7 @@ Bytes EncodeHead(const Head& head) {
     out.U32(codec.encoder);
   }
   for (const Frame& frame : head.frames) {
-    out.U32(frame.chunk_count);
+    out.U32(frame.unit_count);
     out.U32(frame.payload_bytes);
     out.Append(frame.payload_sha256.bytes);
   }
@@ -228,12 +239,12 @@ Bytes EncodeHead(const Head& head) {
 void PlaceFrames(Head& head) {
   //= docs/container-format.md#C-03
   // At most about 100,000 frames of at most 64 chunks and 2 MiB: no overflow.
-  std::uint64_t chunk = 0;
+  std::uint64_t unit = 0;
   std::uint64_t offset = head.HeadBytes();
   for (Frame& frame : head.frames) {
-    frame.first_chunk = chunk;
+    frame.first_unit = unit;
     frame.payload_offset = offset;
-    chunk += frame.chunk_count;
+    unit += frame.unit_count;
     offset += frame.payload_bytes;
   }
 }

@@ -45,8 +45,8 @@ struct Codec {
 };
 
 struct Frame {
-  std::uint64_t first_chunk = 0;     // implied by the order of frames
-  std::uint32_t chunk_count = 0;     // 1 MiB chunks of target; the image's last may be shorter
+  std::uint64_t first_unit = 0;      // implied by the order of frames
+  std::uint32_t unit_count = 0;      // Head::UnitBytes of target each; the last may be shorter
   std::uint64_t payload_offset = 0;  // from the start of the container; implied
   std::uint32_t payload_bytes = 0;
   Sha256Digest payload_sha256;
@@ -63,8 +63,13 @@ struct Head {
   // Length of the encoded head, and of the whole container.
   std::uint64_t HeadBytes() const;
   std::uint64_t ContainerBytes() const;
-  // Bytes of target that frame `index` makes. REQUIRES: index < frames.size().
+  // What frames are counted in. Bytes of target.
+  std::uint64_t UnitBytes() const { return source ? kChunkBytes : kFullUnitBytes; }
+  // The first byte of target that frame `index` makes, and how many. REQUIRES: index < frames.size().
+  std::uint64_t FrameBegin(std::size_t index) const;
   std::uint64_t FrameTargetBytes(std::size_t index) const;
+  // How many bytes of target before frame `index` its decoding needs: only in full containers.
+  std::uint64_t LookBack(std::size_t index) const;
   bool UsesCodec(CodecId id) const;
   bool operator==(const Head&) const = default;
 };
@@ -77,11 +82,11 @@ Result<std::uint64_t> PeekHeadBytes(ByteView prefix, const HeadLimits& limits);
 // ERRORS: kContainerMalformed; kCodecUnsupported (unknown format version, codec or transform).
 Result<Head> ParseHead(ByteView bytes, const HeadLimits& limits);
 
-// The one encoding of a head. `first_chunk` and `payload_offset` of frames are not written.
+// The one encoding of a head. `first_unit` and `payload_offset` of frames are not written.
 // REQUIRES: frames, codecs and sizes within the limits of the format.
 Bytes EncodeHead(const Head& head);
 
-// Fills in what the order of frames implies: first_chunk and payload_offset of every frame.
+// Fills in what the order of frames implies: first_unit and payload_offset of every frame.
 void PlaceFrames(Head& head);
 
 }  // namespace pawl::delta

@@ -19,6 +19,12 @@ class PlainStream {
   // kContainerMalformed.
   static Result<PlainStream> Open(const CodedStream& stream);
 
+  // Makes the stream decode as if `before` had come before it (C-41). Borrowed for the life of the
+  // object. REQUIRES: nothing has been read yet.
+  void LookBack(ByteView before) {
+    if (reader_ != nullptr) reader_->LookBack(before);
+  }
+
   // What this stream needs by the formula of the format (C-24). Bytes; 0 when stored. Nothing is
   // allocated before the first Read.
   std::uint64_t memory_bytes() const { return reader_ != nullptr ? reader_->memory_bytes() : 0; }

@@ -43,6 +43,8 @@ class ZstdReader : public CodecReader {
 
   std::uint64_t memory_bytes() const override { return memory_bytes_; }
 
+  void LookBack(ByteView before) override { before_ = before; }
+
   Status Read(ByteSpan out) override {
     if (context_ == nullptr) PAWL_TRY(Start());
     ZSTD_inBuffer in = {coded_.data(), coded_.size(), consumed_};
@@ -92,16 +94,33 @@ class ZstdReader : public CodecReader {
     if (context_ == nullptr) return Fail(ErrorCode::kInternal, "zstd refuses its workspace");
     const std::size_t status = ZSTD_DCtx_setParameter(context_, ZSTD_d_windowLogMax, kMaxWindowLog);
     if (ZSTD_isError(status) != 0) return Broken(ZSTD_getErrorName(status));
+    return before_.empty() ? Status() : UseLookBack();
+  }
+
+  //= docs/container-format.md#C-41
+  // Raw content: zstd copies from it and looks at nothing in it.
+  Status UseLookBack() {
+    const std::size_t bytes = ZSTD_estimateDDictSize(before_.size(), ZSTD_dlm_byRef);
+    dictionary_ = std::make_unique_for_overwrite<std::uint64_t[]>(
+        (bytes + sizeof(std::uint64_t) - 1) / sizeof(std::uint64_t));
+    const ZSTD_DDict* dictionary =
+        ZSTD_initStaticDDict(dictionary_.get(), bytes, before_.data(), before_.size(),
+                             ZSTD_dlm_byRef, ZSTD_dct_rawContent);
+    if (dictionary == nullptr) return Fail(ErrorCode::kInternal, "zstd refuses its workspace");
+    const std::size_t status = ZSTD_DCtx_refDDict(context_, dictionary);
+    if (ZSTD_isError(status) != 0) return Broken(ZSTD_getErrorName(status));
     return {};
   }
 
   ByteView coded_;
+  ByteView before_;
   std::uint64_t memory_bytes_;
   std::size_t workspace_bytes_;      // what zstd asks for
   std::size_t consumed_ = 0;         // of coded_
   bool frame_ended_ = false;         // zstd has seen the end of its frame
   std::unique_ptr<std::uint64_t[]> workspace_;
   ZSTD_DCtx* context_ = nullptr;  // lies in workspace_
+  std::unique_ptr<std::uint64_t[]> dictionary_;  // zstd's view of before_, a few KiB
 };
 
 }  // namespace

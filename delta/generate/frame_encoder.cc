@@ -173,4 +173,10 @@ Result<PlainStreams> StreamBuilder::BuildLiteral(const Range& target) const {
   return streams;
 }
 
+Result<Bytes> StreamBuilder::Target(const Range& target) const {
+  Bytes bytes(static_cast<std::size_t>(target.length));
+  PAWL_TRY(new_.ReadAt(target.begin, bytes));
+  return bytes;
+}
+
 }  // namespace pawl::delta

@@ -32,6 +32,8 @@ class StreamBuilder {
   Result<PlainStreams> Build(const Range& target) const;
   // The same without any use of the source: for ranges whose operations would not pay.
   Result<PlainStreams> BuildLiteral(const Range& target) const;
+  // The target's bytes themselves. ERRORS: kIo.
+  Result<Bytes> Target(const Range& target) const;
 
  private:
   RandomReader* old_;

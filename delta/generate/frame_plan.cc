@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "delta/apply/block_index.h"
 #include "delta/generate/stream_encoder.h"
 
 namespace pawl::delta {
@@ -13,6 +14,60 @@ constexpr int kEstimateLevel = 1;
 constexpr std::uint64_t kPayloadGoal = 5ULL << 19;
 // Plain streams of one frame: bounds what each thread holds while it encodes.
 constexpr std::uint64_t kPlainGoal = 24ULL << 20;
+
+std::vector<Range> ChunkRanges(std::uint64_t target_bytes) {
+  std::vector<Range> chunks;
+  for (std::uint64_t at = 0; at < target_bytes; at += kChunkBytes) {
+    chunks.push_back({at, std::min(kChunkBytes, target_bytes - at)});
+  }
+  return chunks;
+}
+
+// In blocks. Smaller frames fetch less where little changes and cost 40 bytes of head each; larger ones
+// compress better. Measured in docs/adr/0016-any-base-updates.md.
+constexpr std::size_t kSmallestFrame = 1;
+constexpr std::size_t kLargestPerSmallest = 32;
+constexpr std::size_t kMaxFullFrames = 49152;  // a head of 2 MB, half of what the format admits
+
+// So many zeros at the end of a block are taken for the rest of the last block of a file.
+constexpr std::size_t kFillBytes = 8;
+
+enum class BlockKind : std::uint8_t { kPlain, kEndsInZeros, kZero };
+
+void AppendKinds(ByteView chunk, std::vector<BlockKind>& kinds) {
+  for (std::size_t at = 0; at < chunk.size(); at += kFullUnitBytes) {
+    const ByteView block =
+        chunk.subspan(at, std::min<std::size_t>(kFullUnitBytes, chunk.size() - at));
+    const ByteView end = block.last(std::min(kFillBytes, block.size()));
+    const bool filled_up = IsAllZero(end);
+    kinds.push_back(!filled_up            ? BlockKind::kPlain
+                    : IsAllZero(block) ? BlockKind::kZero
+                                       : BlockKind::kEndsInZeros);
+  }
+}
+
+// The end of the frame that begins at block `begin`.
+std::size_t FrameEnd(const std::vector<BlockKind>& kinds, std::size_t begin, std::size_t smallest) {
+  const std::size_t chunk_end =
+      std::min<std::size_t>((begin / kMaxFullFrameUnits + 1) * kMaxFullFrameUnits, kinds.size());
+  std::size_t at = begin;
+  while (at < chunk_end && kinds[at] == BlockKind::kZero) ++at;  // zeros cost nothing
+  if (at == chunk_end) return at;
+  const std::size_t limit = std::min(chunk_end, at + smallest * kLargestPerSmallest);
+  for (std::size_t end = std::max(at + 1, begin + smallest); end < limit; ++end) {
+    if (kinds[end - 1] != BlockKind::kPlain) return end;
+  }
+  return limit;
+}
+
+// The ends of all frames.
+std::vector<std::size_t> CutFrames(const std::vector<BlockKind>& kinds, std::size_t smallest) {
+  std::vector<std::size_t> cuts;
+  for (std::size_t at = 0; at < kinds.size(); at = cuts.back()) {
+    cuts.push_back(FrameEnd(kinds, at, smallest));
+  }
+  return cuts;
+}
 
 struct Cost {
   std::uint64_t payload_bytes = 0;
@@ -55,16 +110,34 @@ std::vector<Range> Group(const std::vector<Range>& chunks, const std::vector<Cos
 
 }  // namespace
 
+Result<std::vector<Range>> PlanFullFrames(const StreamBuilder& builder, std::uint64_t target_bytes,
+                                          ProgressCounter& progress) {
+  std::vector<BlockKind> kinds;
+  for (const Range& chunk : ChunkRanges(target_bytes)) {
+    PAWL_ASSIGN_OR_RETURN(const Bytes bytes, builder.Target(chunk));
+    AppendKinds(bytes, kinds);
+    progress.Add(chunk.length);
+  }
+  // Until the head is small enough; the last step gives one frame for each chunk.
+  std::size_t smallest = kSmallestFrame;
+  std::vector<std::size_t> cuts = CutFrames(kinds, smallest);
+  while (cuts.size() > kMaxFullFrames && smallest < kMaxFullFrameUnits) {
+    smallest *= 2;
+    cuts = CutFrames(kinds, smallest);
+  }
+  std::vector<Range> frames;
+  std::uint64_t begin = 0;
+  for (const std::size_t cut : cuts) {
+    const std::uint64_t end = std::min<std::uint64_t>(cut * kFullUnitBytes, target_bytes);
+    frames.push_back({begin, end - begin});
+    begin = end;
+  }
+  return frames;
+}
+
 Result<std::vector<Range>> PlanFrames(const StreamBuilder& builder, std::uint64_t target_bytes,
-                                      bool full, unsigned threads, ProgressCounter& progress) {
-  std::vector<Range> chunks;
-  for (std::uint64_t at = 0; at < target_bytes; at += kChunkBytes) {
-    chunks.push_back({at, std::min(kChunkBytes, target_bytes - at)});
-  }
-  if (full) {
-    progress.Add(target_bytes);
-    return chunks;
-  }
+                                      unsigned threads, ProgressCounter& progress) {
+  const std::vector<Range> chunks = ChunkRanges(target_bytes);
   std::vector<Cost> costs(chunks.size());
   PAWL_TRY(ParallelFor(threads, chunks.size(), [&](std::size_t i) -> Status {
     PAWL_ASSIGN_OR_RETURN(costs[i], Estimate(builder, chunks[i]));

@@ -31,6 +31,8 @@ CodecChoice ChooseCodecs(const GenerateOptions& options, bool full) {
 // Frames that wait to be written, per batch. Not a function of the number of threads: nothing that
 // shapes the result is.
 constexpr std::size_t kFramesPerBatch = 16;
+// Those of full containers are small: more of them, so that threads are not started all the time.
+constexpr std::size_t kFullFramesPerBatch = 256;
 
 GenerateStatistics CountPieces(const Pieces& pieces, std::uint64_t target_bytes) {
   GenerateStatistics counted;
@@ -96,11 +98,13 @@ class FrameWriter {
         progress_(progress) {}
 
   Status Write(const std::vector<Range>& frames, Head& head) {
-    for (std::size_t first = 0; first < frames.size(); first += kFramesPerBatch) {
-      const std::size_t count = std::min(kFramesPerBatch, frames.size() - first);
+    const std::size_t batch = head.source ? kFramesPerBatch : kFullFramesPerBatch;
+    for (std::size_t first = 0; first < frames.size(); first += batch) {
+      const std::size_t count = std::min(batch, frames.size() - first);
       std::vector<std::vector<Part>> parts(count);
       PAWL_TRY(ParallelFor(threads_, count, [&](std::size_t i) {
-        return EncodeRange(frames[first + i], parts[i]);
+        return head.source ? EncodeRange(frames[first + i], parts[i])
+                           : EncodeFull(frames[first + i], parts[i]);
       }));
       for (const std::vector<Part>& range : parts) {
         for (const Part& part : range) PAWL_TRY(Append(part, head));
@@ -111,13 +115,27 @@ class FrameWriter {
 
  private:
   struct Part {
-    std::uint64_t chunks = 0;
+    std::uint64_t bytes = 0;  // of target
     EncodedFrame frame;
   };
 
   Result<EncodedFrame> EncodeStreams(Result<PlainStreams> streams) const {
     if (!streams.has_value()) return std::unexpected(std::move(streams).error());
     return StreamEncoder(codecs_).Encode(*streams);
+  }
+
+  // A frame of a full container, whose literal bytes may refer to the target before it.
+  Status EncodeFull(const Range& range, std::vector<Part>& parts) {
+    PAWL_ASSIGN_OR_RETURN(const PlainStreams streams, builder_.Build(range));
+    const std::uint64_t back = std::min(kLookBackBytes, range.begin);
+    Bytes before;
+    if (!streams.literal.empty()) {
+      PAWL_ASSIGN_OR_RETURN(before, builder_.Target({range.begin - back, back}));
+    }
+    PAWL_ASSIGN_OR_RETURN(EncodedFrame frame, StreamEncoder(codecs_).Encode(streams, before));
+    parts.push_back({range.length, std::move(frame)});
+    progress_.Add(range.length);
+    return {};
   }
 
   // One frame, or several where one would be over the limits of the format.
@@ -127,14 +145,14 @@ class FrameWriter {
     if (control_fits) {
       PAWL_ASSIGN_OR_RETURN(EncodedFrame frame, EncodeStreams(std::move(streams)));
       if (frame.payload.size() <= kMaxPayloadBytes) {
-        parts.push_back({ChunkCount(range.length), std::move(frame)});
+        parts.push_back({range.length, std::move(frame)});
         progress_.Add(range.length);
         return {};
       }
     }
     if (range.length <= kChunkBytes) {
       PAWL_ASSIGN_OR_RETURN(EncodedFrame frame, EncodeStreams(builder_.BuildLiteral(range)));
-      parts.push_back({1, std::move(frame)});
+      parts.push_back({range.length, std::move(frame)});
       progress_.Add(range.length);
       return {};
     }
@@ -145,7 +163,8 @@ class FrameWriter {
 
   Status Append(const Part& part, Head& head) {
     Frame frame;
-    frame.chunk_count = static_cast<std::uint32_t>(part.chunks);
+    frame.unit_count =
+        static_cast<std::uint32_t>((part.bytes + head.UnitBytes() - 1) / head.UnitBytes());
     frame.payload_bytes = static_cast<std::uint32_t>(part.frame.payload.size());
     frame.payload_sha256 = HashSha256(part.frame.payload);
     head.frames.push_back(frame);
@@ -159,6 +178,13 @@ class FrameWriter {
   ContainerSink& sink_;
   ProgressCounter& progress_;
 };
+
+Result<std::vector<Range>> ChooseFrames(const StreamBuilder& builder,
+                                        const GenerateOptions& options, const Head& head,
+                                        ProgressCounter& progress) {
+  if (!head.source) return PlanFullFrames(builder, head.target.bytes, progress);
+  return PlanFrames(builder, head.target.bytes, EncoderThreads(options), progress);
+}
 
 }  // namespace
 
@@ -185,8 +211,7 @@ Result<ContainerInfo> Generate(RandomReader* old_image, RandomReader& new_image,
 
   const StreamBuilder builder(old_image, new_image, matches.pieces);
   PAWL_ASSIGN_OR_RETURN(const std::vector<Range> frames,
-                        PlanFrames(builder, info.head.target.bytes, old_image == nullptr,
-                                   EncoderThreads(options), progress));
+                        ChooseFrames(builder, options, info.head, progress));
   FrameWriter writer(builder, codecs, EncoderThreads(options), sink, progress);
   PAWL_TRY(writer.Write(frames, info.head));
   PlaceFrames(info.head);

@@ -70,7 +70,7 @@ Result<ContainerInfo> GenerateDelta(const std::string& old_path, const std::stri
                                     const std::string& out_path,
                                     const GenerateOptions& options = {});
 
-// Writes a full container: one frame per chunk, so that single chunks can be fetched by range.
+// Writes a full container: one frame per unit, so that single parts can be fetched by range.
 // ERRORS: as GenerateDelta.
 Result<ContainerInfo> GenerateFull(const std::string& new_path, const std::string& out_path,
                                    const GenerateOptions& options = {});

@@ -21,6 +21,9 @@ namespace {
 // many bits, about 5 µs: what a byte takes on a link of 1.6 Mbit/s.
 constexpr std::uint64_t kBitsPerSavedByte = 96;
 
+// Shorter streams have too little to learn from for a model of 6 MiB.
+constexpr std::size_t kWorthAModel = 64;
+
 std::unexpected<Error> ZstdFailed(std::size_t status) {
   return Fail(ErrorCode::kInternal, std::string("zstd: ") + ZSTD_getErrorName(status));
 }
@@ -41,14 +44,18 @@ struct StreamEncoder::Stream {
 StreamEncoder::StreamEncoder(const CodecChoice& choice)
     : choice_(choice), context_(ZSTD_createCCtx()) {
   ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, choice.zstd_level);
-  ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_windowLog, kMaxWindowLog);
   ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_contentSizeFlag, 1);
   ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_checksumFlag, 0);
 }
 StreamEncoder::~StreamEncoder() = default;
 void StreamEncoder::Free::operator()(ZSTD_CCtx_s* context) const { ZSTD_freeCCtx(context); }
 
-Status StreamEncoder::TryZstd(ByteView plain, Stream& best) {
+Status StreamEncoder::TryZstd(ByteView plain, ByteView before, Stream& best) {
+  // With bytes before: wide enough to reach the first of them; the frame's header still states the
+  // content as its window.
+  const unsigned window_log = before.empty() ? kMaxWindowLog : kMaxWindowLog + 1;
+  ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_windowLog, static_cast<int>(window_log));
+  ZSTD_CCtx_refPrefix(context_.get(), before.data(), before.size());  // for this stream only
   Bytes coded(ZSTD_compressBound(plain.size()));
   const std::size_t size = ZSTD_compress2(context_.get(), coded.data(), coded.size(),
                                           plain.data(), plain.size());
@@ -84,6 +91,7 @@ Status StreamEncoder::TryLzma(ByteView plain, Stream& best) {
 }
 
 Status StreamEncoder::TryContextMixing(const PlainStreams& streams, Stream& best) {
+  if (best.header.coded.size() < kWorthAModel) return {};
   PAWL_ASSIGN_OR_RETURN(MixedStream mixed, EncodeMixed(streams));
   const std::uint64_t size = mixed.coded.size();
   if (size >= best.header.coded.size()) return {};
@@ -92,22 +100,22 @@ Status StreamEncoder::TryContextMixing(const PlainStreams& streams, Stream& best
   return {};
 }
 
-Result<StreamEncoder::Stream> StreamEncoder::EncodeStream(ByteView plain) {
+Result<StreamEncoder::Stream> StreamEncoder::EncodeStream(ByteView plain, ByteView before) {
   Stream stream;
   stream.header = {CodecId::kStored, plain.size(), plain};
   if (plain.empty()) return stream;
-  PAWL_TRY(TryZstd(plain, stream));
+  PAWL_TRY(TryZstd(plain, before, stream));
   if (choice_.lzma) PAWL_TRY(TryLzma(plain, stream));
   return stream;
 }
 
-Result<EncodedFrame> StreamEncoder::Encode(const PlainStreams& streams) {
+Result<EncodedFrame> StreamEncoder::Encode(const PlainStreams& streams, ByteView before) {
   PAWL_ASSIGN_OR_RETURN(const Stream control, EncodeStream(streams.control));
   PAWL_ASSIGN_OR_RETURN(Stream difference, EncodeStream(streams.difference));
   if (choice_.context_mixing && !streams.difference.empty()) {
     PAWL_TRY(TryContextMixing(streams, difference));
   }
-  PAWL_ASSIGN_OR_RETURN(const Stream literal, EncodeStream(streams.literal));
+  PAWL_ASSIGN_OR_RETURN(const Stream literal, EncodeStream(streams.literal, before));
   EncodedFrame frame;
   frame.memory_bytes = kDecoderBaseBytes;
   const PayloadStreams parts = {control.header, difference.header, literal.header};

@@ -37,12 +37,13 @@ class StreamEncoder {
   StreamEncoder& operator=(const StreamEncoder&) = delete;
 
   // The payload of one frame. ERRORS: kInternal from a library.
-  Result<EncodedFrame> Encode(const PlainStreams& streams);
+  // `before`: the target before the frame that its literal bytes may refer to (C-41); zstd only.
+  Result<EncodedFrame> Encode(const PlainStreams& streams, ByteView before = {});
 
  private:
   struct Stream;
-  Result<Stream> EncodeStream(ByteView plain);
-  Status TryZstd(ByteView plain, Stream& best);
+  Result<Stream> EncodeStream(ByteView plain, ByteView before = {});
+  Status TryZstd(ByteView plain, ByteView before, Stream& best);
   Status TryLzma(ByteView plain, Stream& best);
   Status TryContextMixing(const PlainStreams& streams, Stream& best);
   struct Free {

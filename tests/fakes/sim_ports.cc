@@ -8,6 +8,7 @@ namespace pawl::fakes {
 Status SimHttp::Get(const client::HttpRequest& request, client::ByteSink& sink) {
   if (cuts_.dead()) return CutSchedule::Lost();
   requests_.push_back(request.url);
+  if (request.range) ranges_.emplace_back(request.url, *request.range);
   if (offline_) return Fail(ErrorCode::kNetworkUnreachable, "the simulated network is down");
   const std::string name = request.url.starts_with(base_) ? request.url.substr(base_.size()) : request.url;
   const auto found = files_.find(name);
@@ -37,6 +38,14 @@ Status SimHttp::Get(const client::HttpRequest& request, client::ByteSink& sink) 
     bytes_sent_ += part;
   }
   return {};
+}
+
+std::vector<client::ByteRange> SimHttp::RangesOf(const std::string& path) const {
+  std::vector<client::ByteRange> ranges;
+  for (const auto& [url, range] : ranges_) {
+    if (url == base_ + path) ranges.push_back(range);
+  }
+  return ranges;
 }
 
 Result<std::optional<Bytes>> SimMetadataStore::Load(std::string_view name) {

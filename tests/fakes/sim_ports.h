@@ -36,6 +36,8 @@ class SimHttp : public client::Http {
   // Breaks the connection after so many bytes, once for each entry.
   void BreakAfter(std::uint64_t bytes) { breaks_.push_back(bytes); }
   const std::vector<std::string>& requests() const { return requests_; }
+  // The parts of a file that were asked for, in order.
+  std::vector<client::ByteRange> RangesOf(const std::string& path) const;
   std::uint64_t bytes_sent() const { return bytes_sent_; }
 
  private:
@@ -44,6 +46,7 @@ class SimHttp : public client::Http {
   std::map<std::string, Bytes> files_;
   std::vector<std::uint64_t> breaks_;
   std::vector<std::string> requests_;
+  std::vector<std::pair<std::string, client::ByteRange>> ranges_;
   std::uint64_t bytes_sent_ = 0;
   bool offline_ = false;
 };

@@ -11,6 +11,7 @@
 #include "base/format.h"
 #include "client/core/release_finder.h"
 #include "client/core/run_time.h"
+#include "delta/apply/block_index.h"
 #include "delta/apply/chunks.h"
 #include "delta/generate/generator.h"
 #include "manifest/rollout.h"
@@ -139,6 +140,7 @@ SimRelease& SimWorld::AddRelease(const std::string& version, std::uint64_t build
   delta::MemoryReader reader(image);
   component.chunks.file = Payload(manifest::EncodeChunkList(Must(delta::ChunkDigests(reader))), "chunks");
   component.full = Container(scratch.Path(""), std::nullopt, image);
+  component.index = Payload(Must(delta::MakeBlockIndex(reader)), "index");
   for (const std::string& name : from) {
     const Bytes& source = releases_.at(name).image;
     delta::MemoryReader source_reader(source);

@@ -13,7 +13,7 @@ using namespace pawl::delta;  // NOLINT: one short program about one namespace
 
 class CountingSink : public ChunkSink {
  public:
-  pawl::Status Accept(std::uint64_t, pawl::ByteView data) override {
+  pawl::Status Take(std::uint64_t, pawl::ByteView data) override {
     bytes += data.size();
     return {};
   }
@@ -35,7 +35,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   head.memory_bytes = 8U << 20;
   head.codecs = {{CodecId::kZstd, 1, 0}};
   Frame frame;
-  frame.chunk_count = static_cast<std::uint32_t>(pawl::ChunkCount(head.target.bytes));
+  frame.unit_count = static_cast<std::uint32_t>((head.target.bytes + head.UnitBytes() - 1) /
+                                                head.UnitBytes());
   frame.payload_bytes = static_cast<std::uint32_t>(payload.size());
   frame.payload_sha256 = pawl::HashSha256(payload);
   head.frames = {frame};

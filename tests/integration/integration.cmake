@@ -4,6 +4,7 @@ add_library(pawl_fakes STATIC
 target_link_libraries(pawl_fakes PUBLIC pawl::build_flags pawl::client_core pawl::delta_generate sim_tuf_repository)
 
 pawl_test(update_flow_test LABEL integration SOURCES integration/update_flow_test.cc USES pawl_fakes)
+pawl_test(any_base_flow_test LABEL integration SOURCES integration/any_base_flow_test.cc USES pawl_fakes)
 pawl_test(tuf_time_flow_test LABEL integration SOURCES integration/tuf_time_flow_test.cc USES pawl_fakes)
 
 # Metadata over real HTTP and TLS, kept in real files.

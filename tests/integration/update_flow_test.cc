@@ -56,19 +56,21 @@ TEST_F(UpdateFlowTest, ArmsNothingBeforeTheWholeSlotWasReadBack) {
 }
 
 // T-BOUNDARY-3
-TEST_F(UpdateFlowTest, RefusesAFlippedByteInADeltaFrameAndGoesOnAfterwards) {
+TEST_F(UpdateFlowTest, RefusesAFlippedByteInAFrameAndGoesOnAfterwards) {
   Bytes& delta = world.http.file(DeltaPath());
+  Bytes& full = world.http.file(world.release("1.1").manifest.components[0].full.file.path);
   delta[delta.size() - 1] ^= 1U;
+  full[full.size() - 1] ^= 1U;
   SimDevice device(world, "1.0");
   EXPECT_THAT(device.Update(), IsError(ErrorCode::kFrameHashMismatch));
   EXPECT_FALSE(device.boot.environment().trying.has_value());
-  delta[delta.size() - 1] ^= 1U;
+  full[full.size() - 1] ^= 1U;
   UpdateToNewest(device);
 }
 
 TEST_F(UpdateFlowTest, RefusesAFlippedByteInTheHeadOfAContainer) {
-  Bytes& delta = world.http.file(DeltaPath());
-  delta[20] ^= 1U;
+  world.http.Remove(DeltaPath());
+  world.http.file(world.release("1.1").manifest.components[0].full.file.path)[20] ^= 1U;
   SimDevice device(world, "1.0");
   EXPECT_THAT(device.Update(), IsError(ErrorCode::kContainerHeadMismatch));
 }
@@ -78,6 +80,7 @@ TEST_F(UpdateFlowTest, AHostileBlockInTheRunningSlotCostsAChunkAndNothingElse) {
   SimDevice device(world, "1.0");
   const Bytes planted(512, 0xEE);
   device.slots.disk(Slot::kA).Plant(2 * kChunkBytes + 4096, planted);
+  world.http.Remove(world.release("1.1").manifest.components[0].index->path);  // blocks of the device would cost less
   const auto outcome = device.Update();
   ASSERT_THAT(outcome, IsOk());
   EXPECT_EQ(outcome->chunks_repaired, 1U);
@@ -410,6 +413,7 @@ TEST_F(UpdateFlowTest, AnObeyedOrderStaysObeyedWhenTheSupportKeysChange) {
 TEST_F(UpdateFlowTest, ADeltaWhoseSourceListIsGoneLeavesTheFullImage) {
   SimDevice device(world, "1.0");
   world.http.Serve(world.release("1.1").manifest.components[0].deltas[0].source_chunks.file.path, Bytes(3));
+  world.http.Remove(world.release("1.1").manifest.components[0].index->path);
   ASSERT_THAT(device.Update(), IsOk());
   EXPECT_EQ(device.State().update.route, "full image");
 }

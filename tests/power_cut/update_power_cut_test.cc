@@ -27,6 +27,33 @@ SimWorld& World() {
   return world;
 }
 
+// The same without a delta that fits: blocks of the device and parts of the full container.
+SimWorld& AnyBaseWorld() {
+  static SimWorld& world = *[] {
+    auto* made = new SimWorld();
+    made->AddRelease("1.0", 10, 1, made->MakeImage("1.0", 10, 1, 1, 4));
+    made->AddRelease("1.1", 11, 2, made->MakeImage("1.1", 11, 2, 2, 4));
+    made->Rollout("1.1");
+    made->Publish();
+    return made;
+  }();
+  return world;
+}
+
+// And with a delta that is not there, so that it is given up.
+SimWorld& BrokenDeltaWorld() {
+  static SimWorld& world = *[] {
+    auto* made = new SimWorld();
+    made->AddRelease("1.0", 10, 1, made->MakeImage("1.0", 10, 1, 1, 4));
+    SimRelease& release = made->AddRelease("1.1", 11, 2, made->MakeImage("1.1", 11, 2, 2, 4), {"1.0"});
+    made->http.Remove(release.manifest.components[0].deltas[0].container.file.path);
+    made->Rollout("1.1");
+    made->Publish();
+    return made;
+  }();
+  return world;
+}
+
 bool LongRun() { return std::getenv("PAWL_LONG") != nullptr; }
 
 struct Ending {
@@ -35,8 +62,7 @@ struct Ending {
 };
 
 // Runs one update with a cut at effect `cut` and checks what must hold at its end.
-Ending RunWithCut(std::uint64_t cut, std::uint64_t seed, bool healthy) {
-  SimWorld& world = World();
+Ending RunWithCut(std::uint64_t cut, std::uint64_t seed, bool healthy, SimWorld& world = World()) {
   SimDevice device(world, "1.0");
   if (!healthy) device.health.FailWith(ErrorCode::kHealthCheckFailed, "10-service exited with 3");
   const std::uint64_t sent_before = world.http.bytes_sent();
@@ -85,6 +111,20 @@ TEST(UpdatePowerCutTest, EveryCutOfABadReleaseEndsOnTheOldOne) {
   for (std::uint64_t cut = 0; cut <= clean.effects; cut += stride) {
     RunWithCut(cut, cut + 1, /*healthy=*/false);
     if (::testing::Test::HasFailure()) return;
+  }
+}
+
+TEST(UpdatePowerCutTest, EveryCutOfAnUpdateWithoutAFittingDeltaEndsConfirmed) {
+  for (SimWorld* world : {&AnyBaseWorld(), &BrokenDeltaWorld()}) {
+    const Ending clean = RunWithCut(CutSchedule::kNever, 0, /*healthy=*/true, *world);
+    ASSERT_GT(clean.effects, 40U);
+    const std::uint64_t stride = LongRun() ? 1 : 5;
+    for (std::uint64_t cut = 0; cut <= clean.effects; cut += stride) {
+      const Ending ending = RunWithCut(cut, cut * 31 + 7, /*healthy=*/true, *world);
+      // The head and the index once more, and what lay between two checkpoints.
+      EXPECT_LE(ending.sent, 2 * clean.sent) << "cut " << cut;
+      if (::testing::Test::HasFailure()) return;
+    }
   }
 }
 

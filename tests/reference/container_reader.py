@@ -14,8 +14,11 @@ import shutil
 import struct
 import subprocess
 import sys
+import tempfile
 
 CHUNK = 1 << 20
+BLOCK = 4096
+LOOK_BACK = 1 << 17
 MAGIC = b"PAWLCTR\n"
 
 try:
@@ -52,16 +55,21 @@ def zstd_window_and_size(coded):
     return (size if window is None else window), size
 
 
-def zstd_decode(coded, plain_bytes):
+def zstd_decode(coded, plain_bytes, before=b""):
     window, size = zstd_window_and_size(coded)
     require(size == plain_bytes, "C-21")
     require(window <= 1 << 20, "C-22")
     if zstandard:
-        decoder = zstandard.ZstdDecompressor().decompressobj()
+        raw = zstandard.ZstdCompressionDict(before, zstandard.DICT_TYPE_RAWCONTENT) if before else None
+        decoder = zstandard.ZstdDecompressor(dict_data=raw).decompressobj()
         plain = decoder.decompress(coded)
         require(not decoder.unused_data, "C-20")
     else:
-        done = subprocess.run(["zstd", "-dc", "-q"], input=coded, capture_output=True, check=False)
+        with tempfile.NamedTemporaryFile() as prefix:
+            prefix.write(before)
+            prefix.flush()
+            option = [f"--patch-from={prefix.name}"] if before else []
+            done = subprocess.run(["zstd", "-dc", "-q", *option], input=coded, capture_output=True, check=False)
         require(done.returncode == 0, "C-23")
         plain = done.stdout
     require(len(plain) == plain_bytes, "C-23")
@@ -71,7 +79,7 @@ def zstd_decode(coded, plain_bytes):
 def parse_head(data):
     require(len(data) >= 108 and data[:8] == MAGIC, "C-05")
     version, flags, head_bytes = struct.unpack_from("<HHI", data, 8)
-    require(version == 1 and flags in (0, 1), "C-05")
+    require(version == 2 and flags in (0, 1), "C-05")
     target_bytes, target_sha, source_bytes, source_sha = struct.unpack_from("<Q32sQ32s", data, 16)
     memory, codecs, transforms, frames = struct.unpack_from("<IHHI", data, 96)
     require(head_bytes == 108 + 8 * codecs + 40 * frames <= len(data), "C-06")
@@ -84,17 +92,19 @@ def parse_head(data):
         codec, codec_version, _ = struct.unpack_from("<HHI", data, 108 + 8 * i)
         require((codec, codec_version) == (1, 1) and codec not in listed, "C-09")
         listed.add(codec)
-    table, at = [], 108 + 8 * codecs
+    table, units, at = [], 0, 108 + 8 * codecs
     for i in range(frames):
         count, payload, sha = struct.unpack_from("<II32s", data, at + 40 * i)
-        require(1 <= count <= 64, "C-10")
-        require(flags or count == 1, "C-11")
+        require(1 <= count <= (64 if flags else 256), "C-10")
         require(27 <= payload <= 2 << 20, "C-07")
         table.append((count, payload, sha))
-    require(sum(frame[0] for frame in table) == -(-target_bytes // CHUNK), "C-10")
+        require(flags or units % 256 + count <= 256, "C-11")
+        units += count
+    unit = CHUNK if flags else BLOCK
+    require(units == -(-target_bytes // unit), "C-10")
     return dict(head_bytes=head_bytes, target_bytes=target_bytes, target_sha=target_sha,
                 source_bytes=source_bytes if flags else None, source_sha=source_sha,
-                memory=memory, listed=listed, frames=table)
+                memory=memory, listed=listed, unit=unit, frames=table)
 
 
 def varint(data, at):
@@ -110,12 +120,12 @@ def varint(data, at):
             return value, at
 
 
-def split_payload(head, payload, target_bytes):
+def split_payload(head, payload, target_bytes, before):
     headers = [struct.unpack_from("<BII", payload, 9 * i) for i in range(3)]
     require(27 + sum(header[2] for header in headers) == len(payload), "C-12")
     require(headers[0][1] <= 4 << 20 and headers[1][1] + headers[2][1] <= target_bytes, "C-14")
     streams, at, memory = [], 27, CHUNK + (256 << 10)
-    for codec, plain_bytes, coded_bytes in headers:
+    for number, (codec, plain_bytes, coded_bytes) in enumerate(headers):
         coded = payload[at:at + coded_bytes]
         at += coded_bytes
         require(codec in head["listed"], "C-13")
@@ -124,15 +134,15 @@ def split_payload(head, payload, target_bytes):
             streams.append(coded)
         else:
             require(plain_bytes > 0, "C-13")
-            plain, window = zstd_decode(coded, plain_bytes)
+            plain, window = zstd_decode(coded, plain_bytes, before if number == 2 else b"")
             memory += window + (512 << 10)
             streams.append(plain)
     require(memory <= head["memory"], "C-24")
     return streams
 
 
-def decode_frame(head, payload, target_bytes, source):
-    control, difference, literal = split_payload(head, payload, target_bytes)
+def decode_frame(head, payload, target_bytes, source, before):
+    control, difference, literal = split_payload(head, payload, target_bytes, before)
     out = bytearray()
     at = position = added = taken = 0
     while at < len(control):
@@ -176,8 +186,9 @@ def apply(data, source):
         at += payload_bytes
         require(len(payload) == payload_bytes, "C-03")
         require(hashlib.sha256(payload).digest() == sha, "C-04")
-        size = min(count * CHUNK, head["target_bytes"] - len(target))
-        target += decode_frame(head, payload, size, source)
+        size = min(count * head["unit"], head["target_bytes"] - len(target))
+        before = b"" if source is not None else bytes(target[-LOOK_BACK:])
+        target += decode_frame(head, payload, size, source, before)
     require(at == len(data), "C-03")
     require(hashlib.sha256(target).digest() == head["target_sha"], "C-25")
     return bytes(target)

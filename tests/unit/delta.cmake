@@ -12,6 +12,7 @@ pawl_test(delta_apply_test LABEL unit
 
 pawl_test(delta_generate_test LABEL unit
   SOURCES
+    unit/delta/any_base_test.cc
     unit/delta/codec_test.cc
     unit/delta/container_file_test.cc
     unit/delta/corruption_test.cc

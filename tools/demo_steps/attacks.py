@@ -10,25 +10,23 @@ import subprocess
 from .shell import DemoError, expect, say, show
 
 
-def flip_byte(path, offset):
+def flip_bytes(path, begin, step):
+    """Flips a bit in every `step`-th byte from `begin` on; again, and the file is as it was."""
     data = bytearray(path.read_bytes())
-    data[offset] ^= 0x01
+    for offset in range(begin, len(data), step):
+        data[offset] ^= 0x01
     path.write_bytes(data)
 
 
-def delta_container(workspace, version):
-    component = workspace.manifest(version)["components"][0]
-    return component["deltas"][0]["container"]
-
-
 def flipped_delta(story):
-    say("1. A mirror flips one byte in a frame of the delta:")
-    container = delta_container(story.workspace, "1.1")
-    path = story.workspace.public / container["path"]
-    offset = container["head_length"] + (container["length"] - container["head_length"]) // 2
-    flip_byte(path, offset)
+    say("1. A mirror flips bytes in the frames of the delta, and in those of the full image that the agent turns to then:")
+    component = story.workspace.manifest("1.1")["components"][0]
+    containers = (component["deltas"][0]["container"], component["full"])
+    for container in containers:
+        flip_bytes(story.workspace.public / container["path"], container["head_length"], 512)
     story.victim.refused("E0303", "update")
-    flip_byte(path, offset)
+    for container in containers:
+        flip_bytes(story.workspace.public / container["path"], container["head_length"], 512)
 
 
 def freeze(story):

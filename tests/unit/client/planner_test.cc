@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "base/block_io.h"
+#include "client/core/installer.h"
+#include "delta/apply/block_index.h"
 #include "tests/matchers.h"
 
 namespace pawl::client {
@@ -106,6 +108,30 @@ TEST(RouteTest, CountsTheRepairsOfForeignChunks) {
 TEST(RouteTest, FallsBackToTheFullImageWhenNothingFits) {
   EXPECT_FALSE(ChooseRoute(ComponentWithDelta(), {}).delta.has_value());
   EXPECT_FALSE(ChooseRoute(ComponentWithDelta(), {{0, 10}, {1, 10}}).delta.has_value());
+}
+
+TEST(RouteTest, LooksForBlocksOnlyWhereThatCanPay) {
+  manifest::Component component = ComponentWithDelta();
+  const Route full{std::nullopt, 1000, 0};
+  EXPECT_FALSE(MayPayToLook(component, full)) << "there is no index";
+  component.index = manifest::FileReference{"payloads/x.index", 100, {}};
+  EXPECT_TRUE(MayPayToLook(component, full));
+  EXPECT_FALSE(MayPayToLook(component, {0, 300, 0})) << "a delta that fits exactly is taken as it is";
+  EXPECT_TRUE(MayPayToLook(component, {0, 400, 1}));
+  EXPECT_FALSE(MayPayToLook(component, {0, 110, 1})) << "index and head alone cost as much";
+  component.index->length = delta::kMaxBlockIndexBytes + 1;
+  EXPECT_FALSE(MayPayToLook(component, {std::nullopt, delta::kMaxBlockIndexBytes * 4, 0}));
+}
+
+TEST(RouteTest, ErrorsOfNetworkAndStorageEndNoDelta) {
+  for (const ErrorCode code : {ErrorCode::kNotFound, ErrorCode::kContainerHeadMismatch, ErrorCode::kContainerMalformed,
+                               ErrorCode::kCodecUnsupported, ErrorCode::kMemoryLimit, ErrorCode::kSourceMismatch, ErrorCode::kDecodeFailed}) {
+    EXPECT_TRUE(EndsDelta(code)) << CodeName(code);
+  }
+  for (const ErrorCode code : {ErrorCode::kNetworkUnreachable, ErrorCode::kTransferTruncated, ErrorCode::kHttpStatus, ErrorCode::kNoSpace,
+                               ErrorCode::kIo, ErrorCode::kPowerLost, ErrorCode::kTlsFailed, ErrorCode::kInternal}) {
+    EXPECT_FALSE(EndsDelta(code)) << CodeName(code);
+  }
 }
 
 TEST(RouteTest, ListsOfAnotherLengthAreForeignAltogether) {

@@ -297,7 +297,8 @@ TEST(DecoderTest, TargetIsWrittenForwardInWholeChunks) {  // C-19
             target_bytes);
   CollectingSink sink;  // checks order and length of what it gets
   ASSERT_TRUE(DecodeForged(forged, &source, sink).has_value());
-  EXPECT_EQ(sink.chunks(), (std::vector<std::uint64_t>{0, 1, 2, 3}));
+  EXPECT_EQ(sink.begins(),
+            (std::vector<std::uint64_t>{0, kChunkBytes, 2 * kChunkBytes, 3 * kChunkBytes}));
   EXPECT_EQ(sink.bytes().size(), target_bytes);
 }
 
@@ -316,7 +317,7 @@ class BrokenReader : public RandomReader {
 
 class FullSink : public ChunkSink {
  public:
-  Status Accept(std::uint64_t, ByteView) override { return Fail(ErrorCode::kNoSpace, "full"); }
+  Status Take(std::uint64_t, ByteView) override { return Fail(ErrorCode::kNoSpace, "full"); }
 };
 
 TEST(DecoderTest, ErrorsOfSourceAndSinkArePassedOn) {
@@ -333,29 +334,65 @@ TEST(DecoderTest, ErrorsOfSourceAndSinkArePassedOn) {
   EXPECT_EQ(other->DecodeFrame(0, zero.payload, full).error().code(), ErrorCode::kNoSpace);
 }
 
-TEST(DecoderTest, FramesDecodeInAnyOrderAndAgain) {  // no state carries over
+// No state carries over but the target before a frame, which the caller gives.
+TEST(DecoderTest, FramesDecodeInAnyOrderAndAgain) {  // C-41
   std::mt19937_64 random(7);
-  const Bytes image = testing::RandomContent(random, 3 * kChunkBytes + 5);
+  Bytes image = testing::RandomContent(random, 300000);
+  const Bytes again = image;
+  image.insert(image.end(), again.begin(), again.end());
   const auto container = testing::MakeFull(image);
   ASSERT_TRUE(container.has_value());
   const auto length = PeekHeadBytes(ByteView(*container).first(kHeadPrefixBytes), {});
   const auto head = ParseHead(ByteView(*container).first(*length), {});
   ASSERT_TRUE(head.has_value());
+  ASSERT_GT(head->frames.size(), 3U);
   auto decoder = Decoder::Create(*head, nullptr, 8U << 20);
   ASSERT_TRUE(decoder.has_value());
   for (const std::size_t index : {3U, 1U, 1U, 0U, 2U}) {
     const Frame& frame = head->frames[index];
+    const auto begin = static_cast<std::size_t>(head->FrameBegin(index));
     CollectingSink sink;
     ASSERT_TRUE(decoder
                     ->DecodeFrame(index,
                                   ByteView(*container).subspan(frame.payload_offset,
                                                                frame.payload_bytes),
-                                  sink)
+                                  sink, ByteView(image).first(begin))
                     .has_value());
-    EXPECT_EQ(sink.chunks(), std::vector<std::uint64_t>{index});
-    const auto begin = image.begin() + static_cast<std::ptrdiff_t>(index * kChunkBytes);
-    EXPECT_TRUE(std::equal(sink.bytes().begin(), sink.bytes().end(), begin));
+    EXPECT_EQ(sink.begins(), std::vector<std::uint64_t>{begin});
+    EXPECT_EQ(sink.bytes().size(), head->FrameTargetBytes(index));
+    EXPECT_TRUE(std::equal(sink.bytes().begin(), sink.bytes().end(),
+                           image.begin() + static_cast<std::ptrdiff_t>(begin)));
   }
+}
+
+// What lies in the slot may be anything: it is copied from, never interpreted.
+TEST(DecoderTest, WrongTargetBeforeAFrameGivesWrongBytesAndNothingWorse) {  // C-41
+  std::mt19937_64 random(8);
+  const Bytes part = testing::RandomContent(random, 30000);
+  Bytes image;
+  for (int i = 0; i < 10; ++i) image.insert(image.end(), part.begin(), part.end());
+  const auto container = testing::MakeFull(image);
+  ASSERT_TRUE(container.has_value());
+  const auto length = PeekHeadBytes(ByteView(*container).first(kHeadPrefixBytes), {});
+  const auto head = ParseHead(ByteView(*container).first(*length), {});
+  auto decoder = Decoder::Create(*head, nullptr, 8U << 20);
+  bool differed = false;
+  for (std::size_t i = 1; i < head->frames.size(); ++i) {
+    const Frame& frame = head->frames[i];
+    const Bytes hostile(static_cast<std::size_t>(head->FrameBegin(i)), 0x37);
+    const ByteView payload =
+        ByteView(*container).subspan(frame.payload_offset, frame.payload_bytes);
+    CollectingSink sink;
+    const Status decoded = decoder->DecodeFrame(i, payload, sink, hostile);
+    if (!decoded) {
+      EXPECT_EQ(decoded.error().code(), ErrorCode::kDecodeFailed);
+    }
+    const auto begin = image.begin() + static_cast<std::ptrdiff_t>(head->FrameBegin(i));
+    differed |= !std::equal(sink.bytes().begin(), sink.bytes().end(), begin);
+    CollectingSink none;
+    EXPECT_EQ(decoder->DecodeFrame(i, payload, none).error().code(), ErrorCode::kInternal);
+  }
+  EXPECT_TRUE(differed);
 }
 
 }  // namespace

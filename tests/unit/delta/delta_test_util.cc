@@ -24,14 +24,13 @@ Bytes MemorySink::Container() const {
   return all;
 }
 
-Status CollectingSink::Accept(std::uint64_t chunk_index, ByteView data) {
-  if (!chunks_.empty()) {
-    EXPECT_EQ(chunk_index, chunks_.back() + 1);
-    EXPECT_EQ(bytes_.size() % kChunkBytes, 0U) << "only the last chunk may be short";
+Status CollectingSink::Take(std::uint64_t begin, ByteView data) {
+  if (!begins_.empty()) {
+    EXPECT_EQ(begin, begins_.front() + bytes_.size());
   }
   EXPECT_LE(data.size(), kChunkBytes);
   EXPECT_FALSE(data.empty());
-  chunks_.push_back(chunk_index);
+  begins_.push_back(begin);
   bytes_.insert(bytes_.end(), data.begin(), data.end());
   return {};
 }
@@ -70,8 +69,9 @@ Result<Bytes> Apply(ByteView container, const Bytes* source, std::uint64_t memor
   CollectingSink sink;
   for (std::size_t i = 0; i < head.frames.size(); ++i) {
     const Frame& frame = head.frames[i];
+    const Bytes before = sink.bytes();
     PAWL_TRY(decoder.DecodeFrame(
-        i, container.subspan(frame.payload_offset, frame.payload_bytes), sink));
+        i, container.subspan(frame.payload_offset, frame.payload_bytes), sink, before));
   }
   if (HashSha256(sink.bytes()) != head.target.sha256) {
     return Fail(ErrorCode::kImageDigestMismatch, "target digest");
@@ -87,7 +87,8 @@ Forged Forge(Bytes payload, std::optional<std::uint64_t> source_bytes, std::uint
   forged.head.memory_bytes = 8ULL << 20;
   forged.head.codecs = {{CodecId::kZstd, 1, 0}};
   Frame frame;
-  frame.chunk_count = static_cast<std::uint32_t>(ChunkCount(target_bytes));
+  frame.unit_count = static_cast<std::uint32_t>(
+      (target_bytes + forged.head.UnitBytes() - 1) / forged.head.UnitBytes());
   frame.payload_bytes = static_cast<std::uint32_t>(forged.payload.size());
   frame.payload_sha256 = HashSha256(forged.payload);
   forged.head.frames = {frame};

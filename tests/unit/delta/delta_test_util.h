@@ -30,16 +30,17 @@ class MemorySink : public ContainerSink {
   Bytes payloads_;
 };
 
-// Collects decoded chunks and checks that they come as promised.
+// Collects decoded parts and checks that they come as promised.
 class CollectingSink : public ChunkSink {
  public:
-  Status Accept(std::uint64_t chunk_index, ByteView data) override;
+  Status Take(std::uint64_t begin, ByteView data) override;
   const Bytes& bytes() const { return bytes_; }
-  const std::vector<std::uint64_t>& chunks() const { return chunks_; }
+  // Where each part begins.
+  const std::vector<std::uint64_t>& begins() const { return begins_; }
 
  private:
   Bytes bytes_;
-  std::vector<std::uint64_t> chunks_;
+  std::vector<std::uint64_t> begins_;
 };
 
 Result<Bytes> MakeDelta(ByteView old_image, ByteView new_image,

@@ -104,7 +104,7 @@ TEST(GeneratorTest, SizesAroundChunkBordersOfFullContainers) {
   }
 }
 
-TEST(GeneratorTest, FullContainersHaveOneFramePerChunk) {  // C-11
+TEST(GeneratorTest, ZeroChunksOfFullContainersAreOneFrameEach) {  // C-11
   const Bytes content(5 * kChunkBytes);
   MemoryReader reader(content);
   testing::MemorySink sink;

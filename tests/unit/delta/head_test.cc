@@ -23,7 +23,7 @@ Head SmallHead() {
   head.codecs = {{CodecId::kZstd, 1, 10504}};
   head.frames.resize(2);
   for (Frame& frame : head.frames) {
-    frame.chunk_count = 2;
+    frame.unit_count = 2;
     frame.payload_bytes = 100;
     frame.payload_sha256 = HashSha256(FromText("payload"));
   }
@@ -82,7 +82,7 @@ TEST(HeadTest, EncodingIsReadBack) {
   const auto read = ParseHead(bytes, {});
   ASSERT_TRUE(read.has_value()) << read.error().Message();
   EXPECT_EQ(*read, head);
-  EXPECT_EQ(read->frames[1].first_chunk, 2U);
+  EXPECT_EQ(read->frames[1].first_unit, 2U);
   EXPECT_EQ(read->frames[1].payload_offset, head.HeadBytes() + 100);
   EXPECT_EQ(read->FrameTargetBytes(1), kChunkBytes + 7);
   EXPECT_EQ(read->ContainerBytes(), head.HeadBytes() + 200);
@@ -112,7 +112,7 @@ TEST(HeadTest, ForeignMagicVersionAndFlagsAreRefused) {  // C-05
     EXPECT_EQ(CodeOf(bytes), ErrorCode::kContainerMalformed);
   }
   Bytes version = good;
-  Put(version, 8, 2, 2);
+  Put(version, 8, 3, 2);
   EXPECT_EQ(CodeOf(version), ErrorCode::kCodecUnsupported);
   for (unsigned bit = 1; bit < 16; ++bit) {
     Bytes flags = good;
@@ -186,7 +186,7 @@ TEST(HeadTest, UnknownCodecsAndTransformsAreRefused) {  // C-09
 TEST(HeadTest, FramesThatDoNotCoverTheTargetAreRefused) {  // C-10
   for (const std::uint32_t count : {0U, 1U, 3U, 65U, 0x80000000U, 0xFFFFFFFFU}) {
     Head head = SmallHead();
-    head.frames[1].chunk_count = count;
+    head.frames[1].unit_count = count;
     EXPECT_EQ(CodeOf(EncodeHead(head)), ErrorCode::kContainerMalformed) << count;
   }
   Head none = SmallHead();
@@ -206,9 +206,18 @@ TEST(HeadTest, PayloadLengthsOutsideTheLimitsAreRefused) {  // C-07
   }
 }
 
-TEST(HeadTest, FullContainerWithLongFramesIsRefused) {  // C-11
+TEST(HeadTest, FramesOfAFullContainerStayInsideTheirChunk) {  // C-10, C-11
   Head head = SmallHead();
   head.source.reset();
+  head.target.bytes = kChunkBytes + 100;
+  head.frames[0].unit_count = 256;
+  head.frames[1].unit_count = 1;
+  EXPECT_TRUE(ParseHead(EncodeHead(head), {}).has_value());
+  head.frames[0].unit_count = 255;
+  head.frames[1].unit_count = 2;
+  EXPECT_EQ(CodeOf(EncodeHead(head)), ErrorCode::kContainerMalformed);
+  head.frames[0].unit_count = 257;
+  head.frames.pop_back();
   EXPECT_EQ(CodeOf(EncodeHead(head)), ErrorCode::kContainerMalformed);
 }
 

@@ -69,6 +69,21 @@ TEST(ReleaseManifestTest, RoundTripIsExact) {
   EXPECT_EQ(read->health_hooks, (std::vector<std::string>{"network", "app"}));
 }
 
+// M-49
+TEST(ReleaseManifestTest, ABlockIndexMayBeMissingAndIsAFileElse) {
+  ReleaseManifest release = Example();
+  release.components[0].index = File('b', 6000, "index");
+  const std::string text = EncodeReleaseManifest(release);
+  const auto read = ParseReleaseManifest(AsBytes(text));
+  ASSERT_TRUE(read) << read.error().Message();
+  EXPECT_EQ(EncodeReleaseManifest(*read), text);
+  ASSERT_TRUE(read->components[0].index.has_value());
+  EXPECT_EQ(read->components[0].index->length, 6000U);
+  EXPECT_EQ(CodeWith("/components/0/index", 7), ErrorCode::kManifestMalformed);
+  EXPECT_EQ(CodeWith("/components/0/index", Json{{"path", "../x"}, {"length", 1}, {"sha256", Digest('b').Hex()}}),
+            ErrorCode::kManifestMalformed);
+}
+
 TEST(ReleaseManifestTest, UnknownMembersArePassedOverAtEveryDepth) {
   Json document = ExampleJson();
   for (const char* place :
