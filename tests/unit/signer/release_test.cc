@@ -61,7 +61,7 @@ TEST_F(ReleaseTest, TheSameImageGivesTheSameBytesTwice) {
   std::filesystem::remove_all(repo_ + "/releases/gateway");
   ASSERT_TRUE(Build("1.0", 1, 1));
   EXPECT_EQ(ReadTree(repo_ + "/releases"), first);
-  EXPECT_EQ(first.size(), 3U);  // manifest, chunk list, full container
+  EXPECT_EQ(first.size(), 4U);  // manifest, chunk list, full container, block index
 }
 
 // M-47
