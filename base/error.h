@@ -99,6 +99,9 @@ enum class ErrorCode : std::uint16_t {
   kPayloadLength = 311,
   kReleaseFileMismatch = 312,
   kDeltaNotReproducible = 313,
+  kTransformUnsupported = 314,
+  kEncoderDiffers = 315,
+  kSourceBlockMismatch = 316,
   kBlockIndexMalformed = 320,
 
   // E04xx: network. Another try may help.

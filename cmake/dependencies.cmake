@@ -11,8 +11,18 @@ find_package(CLI11 REQUIRED)
 find_package(fmt 9 REQUIRED)
 find_package(spdlog REQUIRED)
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
-pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
-pkg_check_modules(lzma REQUIRED IMPORTED_TARGET liblzma)
+
+# Compressors are linked statically: what an update makes depends on the very encoder, so that the one that runs must
+# be the one that the program was tested with (docs/adr/0015), not the one that a later package brings.
+function(pawl_static_library name file)
+  find_library(PAWL_STATIC_${name} ${file} REQUIRED)
+  add_library(pawl_${name} INTERFACE)
+  target_link_libraries(pawl_${name} INTERFACE ${PAWL_STATIC_${name}})
+endfunction()
+pawl_static_library(zstd libzstd.a)
+pawl_static_library(lzma liblzma.a)
+pawl_static_library(zlib libz.a)
+pawl_static_library(lz4 liblz4.a)
 
 # Only the header of PKCS#11: the library behind it is the user's, loaded at run time (docs/adr/0010).
 pkg_check_modules(p11_kit REQUIRED p11-kit-1)

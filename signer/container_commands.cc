@@ -79,7 +79,12 @@ Answer Made(const std::string& path, const delta::ContainerInfo& info) {
            {"from_blocks", statistics.block_match_bytes},
            {"from_shifted", statistics.shifted_match_bytes},
            {"from_similar", statistics.suffix_match_bytes},
-           {"literal", statistics.literal_bytes}}};
+           {"literal", statistics.literal_bytes},
+           {"blocks",
+            Json{{"found", statistics.blocks_found},
+                 {"kept", statistics.blocks_kept},
+                 {"encoded", statistics.blocks_encoded},
+                 {"not_reproducible", statistics.blocks_not_reproducible}}}}};
 }
 
 Result<Answer> Make(const MakeOptions& options) {
@@ -105,7 +110,7 @@ struct ApplyOptions {
   std::string old_path;
   std::string container;
   std::string out_path;
-  std::string memory = "12MiB";
+  std::string memory = "32MiB";
 };
 
 Result<Answer> Apply(const ApplyOptions& options) {
@@ -125,8 +130,52 @@ Json IdentityJson(const delta::ImageIdentity& image) {
   return Json{{"bytes", image.bytes}, {"sha256", image.sha256.Hex()}};
 }
 
-constexpr std::array<std::string_view, delta::kStreamCount> kStreamNames{"control", "difference",
-                                                                         "literal"};
+constexpr std::array<std::string_view, delta::kStreamCount> kStreamNames{
+    "recipe", "control", "difference", "literal"};
+
+std::string TransformName(const delta::Transform& transform) {
+  constexpr std::array<std::string_view, 5> kNames{"unknown", "zstd", "xz", "deflate", "lz4"};
+  const auto id = static_cast<std::size_t>(transform.id);
+  return Format("{} with parameters {:#x}", kNames.at(id < kNames.size() ? id : 0),
+                transform.parameters);
+}
+
+std::string ShowRecipes(const delta::ContainerReport& report) {
+  if (report.head.transforms.empty()) return {};
+  std::string text;
+  for (const delta::TransformEntry& entry : report.head.transforms) {
+    text += Format("  encodes  {}, {} each\n", TransformName(entry.transform),
+                   HumanBytes(entry.memory_bytes));
+  }
+  const delta::RecipeReport& recipe = report.recipe;
+  return text + Format(
+                    "  blocks   {} encoded from {} bytes to {}, {} of the source decoded from {} "
+                    "bytes to {}\n",
+                    recipe.encoded_blocks, recipe.encoded_plain_bytes, recipe.encoded_target_bytes,
+                    recipe.source_blocks, recipe.source_coded_bytes, recipe.source_plain_bytes);
+}
+
+Json TransformsJson(const delta::Head& head) {
+  Json transforms = Json::array();
+  for (const delta::TransformEntry& entry : head.transforms) {
+    transforms.push_back(Json{{"id", static_cast<unsigned>(entry.transform.id)},
+                              {"version", entry.transform.version},
+                              {"parameters", entry.transform.parameters},
+                              {"encoder", entry.encoder},
+                              {"memory", entry.memory_bytes},
+                              {"self_test", entry.self_test.Hex()}});
+  }
+  return transforms;
+}
+
+Json RecipeJson(const delta::RecipeReport& recipe) {
+  return Json{{"encoded_blocks", recipe.encoded_blocks},
+              {"encoded_plain", recipe.encoded_plain_bytes},
+              {"encoded_target", recipe.encoded_target_bytes},
+              {"source_blocks", recipe.source_blocks},
+              {"source_coded", recipe.source_coded_bytes},
+              {"source_plain", recipe.source_plain_bytes}};
+}
 
 std::string ShowText(const std::string& path, const delta::ContainerReport& report) {
   const delta::Head& head = report.head;
@@ -145,9 +194,10 @@ std::string ShowText(const std::string& path, const delta::ContainerReport& repo
     text += Format("  {:<10} {:>12} bytes → {:>12} coded\n", kStreamNames.at(i),
                    report.streams.at(i).plain_bytes, report.streams.at(i).coded_bytes);
   }
+  text += ShowRecipes(report);
   const auto& made = report.operations;
   return text + Format(
-                    "  target bytes by operation: {} zero, {} literal, {} copied, {} changed ({} "
+                    "  plain bytes by operation: {} zero, {} literal, {} copied, {} changed ({} "
                     "operations)\n",
                     made.zero_bytes, made.literal_bytes, made.copy_bytes, made.add_bytes,
                     made.operations);
@@ -179,6 +229,8 @@ Json ShowJson(const std::string& path, const delta::ContainerReport& report) {
               {"target", IdentityJson(head.target)},
               {"memory", head.memory_bytes},
               {"streams", std::move(streams)},
+              {"transforms", TransformsJson(head)},
+              {"blocks", RecipeJson(report.recipe)},
               {"operations", Json{{"zero", made.zero_bytes},
                                   {"literal", made.literal_bytes},
                                   {"copy", made.copy_bytes},
@@ -227,7 +279,7 @@ std::vector<Command> ContainerCommands() {
        "pawl-signer delta apply old.img delta.pawl new.img",
        Declare<ApplyOptions>(
            [](Arguments& arguments, ApplyOptions& options) {
-             arguments.Option("--memory", options.memory, "what the decoder may use (12MiB)");
+             arguments.Option("--memory", options.memory, "what the decoder may use (32MiB)");
              arguments.Positional("OLD", options.old_path,
                                   "the source image; - for a full container");
              arguments.Positional("IN", options.container, "the container");

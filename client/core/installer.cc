@@ -163,11 +163,13 @@ Status Installer::StreamFrames(const InstallJob& job, const manifest::ContainerR
     auto decoded = decoder.DecodeFrame(index, payload, writer);
     result_.bytes_fetched += payload.size();
     if (!decoded) {
-      // A source that cannot be read, or a frame that is not what was signed, costs its chunks and not the update.
-      const bool source = decoded.error().code() == ErrorCode::kIo;
-      const bool frame = ClassOf(decoded.error().code()) == ErrorClass::kIntegrity && ++broken_frames_ < kMaxBrokenFrames;
+      // A source that cannot be read or holds other compressed blocks, or a frame that is not what was signed, costs its chunks
+      // and not the update.
+      const ErrorCode code = decoded.error().code();
+      const bool source = code == ErrorCode::kIo || code == ErrorCode::kSourceBlockMismatch;
+      const bool frame = ClassOf(code) == ErrorClass::kIntegrity && ++broken_frames_ < kMaxBrokenFrames;
       if (writer.write_error() || (!source && !frame)) return decoded;
-      Log(LogLevel::kWarning, Format("event=frame-skipped code={} {}", CodeName(decoded.error().code()), decoded.error().Message()));
+      Log(LogLevel::kWarning, Format("event=frame-skipped code={} {}", CodeName(code), decoded.error().Message()));
       LeaveRest(writer, head.frames[index], progress.repair);
     }
     progress.next_frame = index + 1;

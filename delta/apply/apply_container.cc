@@ -58,7 +58,8 @@ Result<std::optional<FileReader>> OpenSource(const std::optional<std::string>& p
 
 Status DecodeAll(RandomReader& container, const Head& head, RandomReader* source,
                  const ApplyOptions& options, FileSink& sink) {
-  PAWL_ASSIGN_OR_RETURN(Decoder decoder, Decoder::Create(head, source, options.memory_limit));
+  PAWL_ASSIGN_OR_RETURN(Decoder decoder, Decoder::Create(head, source, options.memory_limit,
+                                                         options.threads));
   Bytes payload;
   for (std::size_t i = 0; i < head.frames.size(); ++i) {
     payload.resize(head.frames[i].payload_bytes);

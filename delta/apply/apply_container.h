@@ -16,11 +16,12 @@
 
 namespace pawl::delta {
 
-// What a device may spend on decoding, of the 20 MiB that the whole agent has for a delta of raw images.
-inline constexpr std::uint64_t kDefaultDecoderMemory = 12ULL << 20;
+// What a decoder may spend: containers that encode no blocks need 2 to 12 MiB, others up to this.
+inline constexpr std::uint64_t kDefaultDecoderMemory = 32ULL << 20;
 
 struct ApplyOptions {
   std::uint64_t memory_limit = kDefaultDecoderMemory;  // bytes, for the decoder
+  unsigned threads = 0;  // that encode blocks, as far as memory allows; 0: one per core
   ProgressFunction progress = {};                      // of target bytes; may be empty
 };
 
@@ -33,7 +34,7 @@ Status ApplyContainer(const std::optional<std::string>& source_path,
                       const std::string& container_path, const std::string& target_path,
                       const ApplyOptions& options = {});
 
-enum class StreamKind : std::uint8_t { kControl = 0, kDifference = 1, kLiteral = 2 };
+enum class StreamKind : std::uint8_t { kRecipe = 0, kControl = 1, kDifference = 2, kLiteral = 3 };
 
 struct StreamReport {
   CodecId codec = CodecId::kStored;
@@ -41,7 +42,7 @@ struct StreamReport {
   std::uint64_t coded_bytes = 0;
 };
 
-// Bytes of target by the operation that makes them, and the number of operations.
+// Plain bytes of frames by the operation that makes them, and the number of operations.
 struct OperationReport {
   std::uint64_t zero_bytes = 0;
   std::uint64_t literal_bytes = 0;
@@ -50,9 +51,20 @@ struct OperationReport {
   std::uint64_t operations = 0;
 };
 
+// Compressed blocks that frames make, and those of the source that they decompress.
+struct RecipeReport {
+  std::uint64_t encoded_blocks = 0;
+  std::uint64_t encoded_plain_bytes = 0;
+  std::uint64_t encoded_target_bytes = 0;  // what of the target these blocks make
+  std::uint64_t source_blocks = 0;
+  std::uint64_t source_coded_bytes = 0;
+  std::uint64_t source_plain_bytes = 0;
+};
+
 struct FrameReport {
   std::array<StreamReport, kStreamCount> streams;  // by StreamKind
   OperationReport operations;
+  RecipeReport recipe;
 };
 
 struct ContainerReport {
@@ -64,6 +76,7 @@ struct ContainerReport {
   // Sums over all frames.
   std::array<StreamReport, kStreamCount> streams;
   OperationReport operations;
+  RecipeReport recipe;
 };
 
 // Reads a container without its source: every payload's hash is checked, control streams are

@@ -4,12 +4,18 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <thread>
 #include <utility>
 
+#include "delta/apply/block_assembler.h"
+#include "delta/apply/chunk_buffer.h"
 #include "delta/apply/control_reader.h"
 #include "delta/apply/mixed_difference.h"
 #include "delta/apply/payload.h"
 #include "delta/apply/plain_stream.h"
+#include "delta/apply/recipe.h"
+#include "delta/apply/source_blocks.h"
+#include "delta/apply/worker_pool.h"
 
 namespace pawl::delta {
 namespace {
@@ -25,6 +31,7 @@ class SourceBuffer {
   SourceBuffer(RandomReader* source, std::uint64_t source_bytes)
       : source_(source), source_bytes_(source_bytes) {}
 
+  std::uint64_t bytes() const { return source_bytes_; }
   // REQUIRES: the range lies inside the source.
   Status Read(std::uint64_t offset, ByteSpan out) {
     if (out.size() >= kDirectBytes) return source_->ReadAt(offset, out);
@@ -51,40 +58,6 @@ class SourceBuffer {
   std::uint64_t source_bytes_;
   std::uint64_t begin_ = 0;
   Bytes buffer_;
-};
-
-// Collects target bytes into chunks.
-class ChunkBuffer {
- public:
-  ChunkBuffer(Bytes& buffer, std::uint64_t begin, std::uint64_t target_bytes, ChunkSink& sink)
-      : buffer_(buffer), begin_(begin), left_(target_bytes), sink_(sink) {}
-
-  // Bytes of the frame that are still to be made.
-  std::uint64_t left() const { return left_; }
-
-  // The next at most `want` bytes, inside one chunk, to be filled by the caller.
-  // REQUIRES: want ≤ left().
-  ByteSpan Room(std::uint64_t want) {
-    const std::uint64_t room = std::min<std::uint64_t>(buffer_.size() - filled_, want);
-    return ByteSpan(buffer_).subspan(filled_, static_cast<std::size_t>(room));
-  }
-  // Says that `count` bytes of Room are filled; hands out the chunk when that completes it.
-  Status Filled(std::size_t count) {
-    filled_ += count;
-    left_ -= count;
-    if (filled_ != buffer_.size() && left_ != 0) return {};
-    PAWL_TRY(sink_.Take(begin_, ByteView(buffer_).first(filled_)));
-    begin_ += filled_;
-    filled_ = 0;
-    return {};
-  }
-
- private:
-  Bytes& buffer_;  // of one chunk
-  std::uint64_t begin_;
-  std::uint64_t left_;
-  std::size_t filled_ = 0;
-  ChunkSink& sink_;
 };
 
 // Adds bytes modulo 256. Written so that compilers vectorise it.
@@ -122,14 +95,16 @@ class DifferenceStream {
 class FrameDecoder {
  public:
   FrameDecoder(ControlReader control, DifferenceStream difference, PlainStream literal,
-               SourceCursor cursor, SourceBuffer& source, std::uint64_t target, ChunkBuffer& out)
+               SourceCursor cursor, SourceBuffer& source, SourceBlocks& blocks,
+               BlockAssembler& out, PositionCursor positions)
       : control_(std::move(control)),
         difference_(std::move(difference)),
         literal_(std::move(literal)),
         cursor_(cursor),
         source_(source),
-        target_(target),
-        out_(out) {}
+        blocks_(blocks),
+        out_(out),
+        positions_(positions) {}
 
   Status Run() {
     //= docs/container-format.md#C-18
@@ -140,7 +115,8 @@ class FrameDecoder {
     if (out_.left() != 0) return Malformed("payload: the frame's target is not complete");
     PAWL_TRY(control_.Finish());
     PAWL_TRY(difference_.Finish());
-    return literal_.Finish();
+    PAWL_TRY(literal_.Finish());
+    return out_.Finish();
   }
 
  private:
@@ -156,7 +132,7 @@ class FrameDecoder {
     } else {
       PAWL_TRY(ExecutePlain(operation, from));
     }
-    target_ += operation.length;
+    plain_ += operation.length;
     return {};
   }
 
@@ -178,8 +154,8 @@ class FrameDecoder {
           std::min<std::uint64_t>(DifferenceModel::kSegmentBytes, length - done));
       const ByteSpan old = ByteSpan(old_).first(count);
       const ByteSpan fresh = ByteSpan(fresh_).first(count);
-      PAWL_TRY(source_.Read(from + done, old));
-      PAWL_TRY(difference_.mixed()->Read(old, from + done, target_ + done, fresh));
+      PAWL_TRY(ReadSource(from + done, old));
+      PAWL_TRY(difference_.mixed()->Read(old, from + done, positions_.At(plain_ + done), fresh));
       PAWL_TRY(Append(fresh));
       done += count;
     }
@@ -204,12 +180,26 @@ class FrameDecoder {
       case OperationKind::kLiteral:
         return literal_.Read(room);
       case OperationKind::kCopy:
-        return source_.Read(from, room);
+        return ReadSource(from, room);
       case OperationKind::kAdd:
-        PAWL_TRY(source_.Read(from, room));
+        PAWL_TRY(ReadSource(from, room));
         return Add(room);
     }
     return Malformed("payload: unknown operation");
+  }
+
+  // Behind the source's own bytes lie the plain bytes of the frame's source blocks.
+  Status ReadSource(std::uint64_t from, ByteSpan room) {
+    //= docs/container-format.md#C-34
+    const std::uint64_t raw_bytes = source_.bytes();
+    if (from < raw_bytes) {
+      const ByteSpan raw = room.first(
+          static_cast<std::size_t>(std::min<std::uint64_t>(room.size(), raw_bytes - from)));
+      PAWL_TRY(source_.Read(from, raw));
+      room = room.subspan(raw.size());
+      from = raw_bytes;
+    }
+    return room.empty() ? Status() : blocks_.Read(from - raw_bytes, room);
   }
 
   Status Add(ByteSpan room) {
@@ -227,8 +217,10 @@ class FrameDecoder {
   PlainStream literal_;
   SourceCursor cursor_;
   SourceBuffer& source_;
-  std::uint64_t target_;  // of the next byte that is made
-  ChunkBuffer& out_;
+  SourceBlocks& blocks_;
+  BlockAssembler& out_;
+  PositionCursor positions_;
+  std::uint64_t plain_ = 0;  // bytes that were made
   Bytes old_;    // one segment, when the difference is context-coded
   Bytes fresh_;  // the same
   std::array<std::uint8_t, 16U << 10> addend_{};
@@ -238,11 +230,13 @@ class FrameDecoder {
 
 class Decoder::Impl {
  public:
-  Impl(const Head& head, RandomReader* source, std::uint64_t memory_limit)
+  Impl(const Head& head, RandomReader* source, std::uint64_t memory_limit, unsigned threads)
       : head_(head),
+        reader_(source),
         source_bytes_(head.source ? std::optional(head.source->bytes) : std::nullopt),
         source_(source, source_bytes_.value_or(0)),
-        memory_limit_(std::min(memory_limit, head.memory_bytes)),
+        memory_limit_(memory_limit),
+        threads_(threads != 0 ? threads : std::max(1U, std::thread::hardware_concurrency())),
         chunk_(static_cast<std::size_t>(kChunkBytes)) {}
 
   Status DecodeFrame(std::size_t index, ByteView payload, ChunkSink& sink, ByteView before) {
@@ -252,25 +246,50 @@ class Decoder::Impl {
       return Fail(ErrorCode::kInternal, "the target before the frame is not given");
     }
     PAWL_ASSIGN_OR_RETURN(const PayloadStreams streams, SplitPayload(head_, index, payload));
-    PAWL_ASSIGN_OR_RETURN(PlainStream control, PlainStream::Open(streams[0]));
-    PAWL_ASSIGN_OR_RETURN(DifferenceStream difference, DifferenceStream::Open(streams[1]));
-    PAWL_ASSIGN_OR_RETURN(PlainStream literal, PlainStream::Open(streams[2]));
+    PAWL_ASSIGN_OR_RETURN(const Recipe recipe, ReadRecipe(head_, index, streams));
+    PAWL_ASSIGN_OR_RETURN(PlainStream control, PlainStream::Open(streams[1]));
+    PAWL_ASSIGN_OR_RETURN(DifferenceStream difference, DifferenceStream::Open(streams[2]));
+    PAWL_ASSIGN_OR_RETURN(PlainStream literal, PlainStream::Open(streams[3]));
     literal.LookBack(before.last(static_cast<std::size_t>(look_back)));
-    //= docs/container-format.md#C-24
-    const std::uint64_t memory = kDecoderBaseBytes + control.memory_bytes() +
-                                 difference.memory_bytes() + literal.memory_bytes();
-    if (memory > memory_limit_) {
-      return Fail(ErrorCode::kMemoryLimit, "the frame needs " + std::to_string(memory) +
-                                               " bytes of memory, allowed are " +
-                                               std::to_string(memory_limit_));
-    }
-    ChunkBuffer out(chunk_, head_.FrameBegin(index), head_.FrameTargetBytes(index), sink);
+    const std::uint64_t stream_bytes =
+        control.memory_bytes() + difference.memory_bytes() + literal.memory_bytes();
+    const RecipeMemory needed = MemoryOf(recipe, head_.transforms);
+    PAWL_TRY(CheckMemory(kDecoderBaseBytes + stream_bytes + needed.total()));
+    ChunkBuffer chunks(chunk_, head_.FrameBegin(index), head_.FrameTargetBytes(index), sink);
+    SourceBlocks blocks(reader_, recipe);
+    BlockAssembler out(head_, recipe, chunks,
+                       Pool(kDecoderBaseBytes + stream_bytes + needed.fixed, needed.per_block));
+    std::optional<std::uint64_t> addressable = source_bytes_;
+    if (addressable) *addressable += recipe.SourcePlainEnd();
+    const std::vector<Leap> leaps = recipe.Leaps();
     FrameDecoder frame(ControlReader(std::move(control)), std::move(difference), std::move(literal),
-                       SourceCursor(source_bytes_), source_, head_.FrameBegin(index), out);
+                       SourceCursor(addressable), source_, blocks, out,
+                       PositionCursor(head_.FrameBegin(index), leaps));
     return frame.Run();
   }
 
  private:
+  Status CheckMemory(std::uint64_t bytes) const {
+    //= docs/container-format.md#C-24
+    if (bytes <= std::min(memory_limit_, head_.memory_bytes)) return {};
+    return Fail(ErrorCode::kMemoryLimit,
+                "the frame needs " + std::to_string(bytes) + " bytes of memory, allowed are " +
+                    std::to_string(std::min(memory_limit_, head_.memory_bytes)));
+  }
+
+  // Workers as far as the caller's memory goes: each thread has a block, and one more is collected
+  // or waits. Null when there is room for one block at a time only.
+  WorkerPool* Pool(std::uint64_t fixed, std::uint64_t per_block) {
+    if (per_block == 0 || threads_ == 1) return nullptr;
+    const std::uint64_t blocks = (memory_limit_ - fixed) / per_block;
+    const auto fitting = static_cast<unsigned>(std::min<std::uint64_t>(threads_, blocks - 1));
+    if (fitting == 0) return nullptr;
+    if (pool_ == nullptr || pool_->threads() != fitting) {
+      pool_ = std::make_unique<WorkerPool>(fitting);
+    }
+    return pool_.get();
+  }
+
   // Nothing looks inside a payload before this.
   Status CheckPayload(std::size_t index, ByteView payload) const {
     if (index >= head_.frames.size()) {
@@ -290,10 +309,13 @@ class Decoder::Impl {
   }
 
   const Head& head_;
+  RandomReader* reader_;
   std::optional<std::uint64_t> source_bytes_;
   SourceBuffer source_;
   std::uint64_t memory_limit_;
+  unsigned threads_;
   Bytes chunk_;
+  std::unique_ptr<WorkerPool> pool_;
 };
 
 Decoder::Decoder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -302,7 +324,7 @@ Decoder& Decoder::operator=(Decoder&&) noexcept = default;
 Decoder::~Decoder() = default;
 
 Result<Decoder> Decoder::Create(const Head& head, RandomReader* source,
-                                std::uint64_t memory_limit) {
+                                std::uint64_t memory_limit, unsigned threads) {
   if (head.memory_bytes > memory_limit) {
     return Fail(ErrorCode::kMemoryLimit, "the container needs " +
                                              std::to_string(head.memory_bytes) +
@@ -319,7 +341,9 @@ Result<Decoder> Decoder::Create(const Head& head, RandomReader* source,
                 "the source has " + std::to_string(source->SizeBytes()) + " bytes, the head says " +
                     std::to_string(head.source->bytes));
   }
-  return Decoder(std::make_unique<Impl>(head, source, memory_limit));
+  //= docs/container-format.md#C-26
+  for (const TransformEntry& entry : head.transforms) PAWL_TRY(CheckEncoder(entry));
+  return Decoder(std::make_unique<Impl>(head, source, memory_limit, threads));
 }
 
 Status Decoder::DecodeFrame(std::size_t index, ByteView payload, ChunkSink& sink,

@@ -8,7 +8,8 @@
 // trusted, since it also depends on the source, which nobody has authenticated: the caller compares
 // each chunk with its signed digest before it counts the chunk as done.
 //
-// Memory: at most head.memory_bytes at a time. Source reads are random, parts come in order.
+// Memory: at most head.memory_bytes at a time, and what memory_limit admits for encoding several
+// blocks at a time. Source reads are random, parts come in order.
 // Source: docs/container-format.md.
 
 #include <cstdint>
@@ -36,11 +37,14 @@ class Decoder {
  public:
   // `head` and `source` are borrowed and must outlive the decoder. `source` is the image that the
   // head names (it may be longer, as a partition is), null exactly when the head has no source.
-  // `memory_limit`: bytes that this decoder may use. ERRORS: kMemoryLimit when the head asks for
-  // more; kSourceMismatch when the source is missing, not expected, or shorter than the head says;
-  // kCodecUnsupported.
-  static Result<Decoder> Create(const Head& head, RandomReader* source, std::uint64_t memory_limit);
-  static Result<Decoder> Create(Head&&, RandomReader*, std::uint64_t) = delete;
+  // `memory_limit`: bytes that this decoder may use. `threads`: that encode blocks, as far as
+  // memory_limit goes beyond what the head asks for; 0: one per core. Every encoder that the head
+  // names is tried with its self-test here, before anything can be written.
+  // ERRORS: kMemoryLimit when the head asks for more; kSourceMismatch when the source is missing,
+  // not expected, or shorter than the head says; kTransformUnsupported; kEncoderDiffers.
+  static Result<Decoder> Create(const Head& head, RandomReader* source, std::uint64_t memory_limit,
+                                unsigned threads = 0);
+  static Result<Decoder> Create(Head&&, RandomReader*, std::uint64_t, unsigned = 0) = delete;
 
   Decoder(Decoder&&) noexcept;
   Decoder& operator=(Decoder&&) noexcept;
@@ -52,8 +56,10 @@ class Decoder {
   // ERRORS: kUnknownName (no such frame); kPayloadLength; kFrameHashMismatch; kContainerMalformed
   // (structure of the payload, copies outside source or target); kDecodeFailed (a compressed stream
   // is broken or has another length than stated); kMemoryLimit (a stream needs more memory than the
-  // head admits); kInternal (fewer bytes before it than needed); kIo from the source; whatever the
-  // sink returns.
+  // head admits); kSourceBlockMismatch (source blocks are not those that the delta was made from,
+  // or cannot be read: the chunks of this frame must come from elsewhere); kEncoderDiffers (a block
+  // was encoded to another length); kInternal (fewer bytes before it than needed); kIo from the
+  // source; whatever the sink returns.
   Status DecodeFrame(std::size_t index, ByteView payload, ChunkSink& sink, ByteView before = {});
 
  private:

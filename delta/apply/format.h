@@ -14,17 +14,19 @@
 namespace pawl::delta {
 
 inline constexpr std::array<std::uint8_t, 8> kMagic = {'P', 'A', 'W', 'L', 'C', 'T', 'R', '\n'};
-inline constexpr std::uint16_t kFormatVersion = 2;
+inline constexpr std::uint16_t kFormatVersion = 3;
 
 // What precedes the codec table, and the sizes of table entries.
 inline constexpr std::size_t kHeadPrefixBytes = 16;  // magic, version, flags, head length
 inline constexpr std::size_t kHeadFixedBytes = 108;
 inline constexpr std::size_t kCodecEntryBytes = 8;
+inline constexpr std::size_t kTransformEntryBytes = 52;
 inline constexpr std::size_t kFrameEntryBytes = 40;
 
 inline constexpr std::uint64_t kMaxHeadBytes = 4ULL << 20;   // about 100,000 frames
 inline constexpr std::uint64_t kMaxImageBytes = 1ULL << 40;  // 1 TiB: beyond any root image
 inline constexpr std::uint32_t kMaxCodecs = 8;
+inline constexpr std::uint32_t kMaxTransforms = 16;
 inline constexpr std::uint32_t kMaxFrameChunks = 64;         // 64 MiB of target per frame
 inline constexpr std::uint64_t kMaxPayloadBytes = 2ULL << 20;  // the device holds one payload
 inline constexpr std::uint64_t kMaxControlBytes = 4ULL << 20;  // plain; bounds the work of a frame
@@ -37,9 +39,22 @@ inline constexpr std::uint32_t kMaxFullFrameUnits = kChunkBytes / kFullUnitBytes
 // How much of the target before a frame of a full container its literal bytes may refer to.
 inline constexpr std::uint64_t kLookBackBytes = 128ULL << 10;
 
-inline constexpr std::size_t kStreamCount = 3;
+inline constexpr std::size_t kStreamCount = 4;
 inline constexpr std::size_t kStreamHeaderBytes = 9;
 inline constexpr std::size_t kPayloadHeaderBytes = kStreamCount * kStreamHeaderBytes;
+
+// Limits of a recipe: its tables stay below kRecipeTableBytes, and the work of a frame bounded.
+inline constexpr std::uint64_t kMaxRecipeBytes = 512ULL << 10;  // plain
+inline constexpr std::uint64_t kMaxRecipeExtents = 4096;
+inline constexpr std::uint64_t kMaxRecipeBlocks = 16384;    // of the source
+inline constexpr std::uint64_t kMaxRecipeSegments = 16384;
+inline constexpr std::uint64_t kMaxBlockBytes = 4ULL << 20;   // plain, with what lies ahead
+inline constexpr std::uint64_t kMaxExtentBytes = 4ULL << 20;
+inline constexpr std::uint64_t kMaxLeadingZeros = 64ULL << 10;
+inline constexpr std::uint64_t kMaxAdvance = 1ULL << 20;
+inline constexpr std::uint64_t kMaxFramePlainBytes = 128ULL << 20;
+inline constexpr std::uint64_t kMaxFrameEncodedBytes = 256ULL << 20;  // what encoders look at
+inline constexpr std::uint64_t kMaxFrameSourceWork = 1ULL << 30;      // bytes read and decompressed
 
 inline constexpr unsigned kMaxWindowLog = 20;  // zstd window of at most 1 MiB
 inline constexpr std::uint64_t kMaxWindowBytes = 1ULL << kMaxWindowLog;
@@ -50,5 +65,8 @@ inline constexpr std::uint64_t kDecoderBaseBytes = kChunkBytes + (256ULL << 10);
 inline constexpr std::uint64_t kZstdOverheadBytes = 512ULL << 10;
 inline constexpr std::uint64_t kLzmaOverheadBytes = 256ULL << 10;
 inline constexpr unsigned kMinLzmaDictionaryLog = 12;
+// A recipe with its tables; decoded blocks that are held.
+inline constexpr std::uint64_t kRecipeTableBytes = 2ULL << 20;
+inline constexpr std::uint64_t kDecodedCacheBytes = 4ULL << 20;
 
 }  // namespace pawl::delta

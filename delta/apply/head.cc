@@ -89,6 +89,38 @@ Status ReadCodecs(ByteReader& in, std::size_t count, Head& head) {
   return {};
 }
 
+Result<TransformEntry> ReadTransform(ByteReader& in) {
+  TransformEntry entry;
+  PAWL_ASSIGN_OR_RETURN(const std::uint16_t id, in.U16());
+  PAWL_ASSIGN_OR_RETURN(entry.transform.version, in.U16());
+  PAWL_ASSIGN_OR_RETURN(entry.encoder, in.U32());
+  PAWL_ASSIGN_OR_RETURN(entry.transform.parameters, in.U64());
+  PAWL_ASSIGN_OR_RETURN(entry.memory_bytes, in.U32());
+  PAWL_ASSIGN_OR_RETURN(entry.self_test, ReadDigest(in));
+  entry.transform.id = static_cast<TransformId>(id);
+  return entry;
+}
+
+Status ReadTransforms(ByteReader& in, std::size_t count, Head& head) {
+  for (std::size_t i = 0; i < count; ++i) {
+    PAWL_ASSIGN_OR_RETURN(const TransformEntry entry, ReadTransform(in));
+    //= docs/container-format.md#C-28
+    if (i != 0 && entry.transform <= head.transforms.back().transform) {
+      return Malformed("transforms are not in ascending order");
+    }
+    if (entry.memory_bytes > kMaxMemoryBytes) return Malformed("memory is over the limit");
+    //= docs/container-format.md#C-26
+    if (!Supports(entry.transform)) {
+      return Fail(ErrorCode::kTransformUnsupported,
+                  "transform " + std::to_string(static_cast<unsigned>(entry.transform.id)) +
+                      " version " + std::to_string(entry.transform.version) +
+                      " with parameters " + std::to_string(entry.transform.parameters));
+    }
+    head.transforms.push_back(entry);
+  }
+  return {};
+}
+
 Status CheckFrame(const Frame& frame, bool full) {
   //= docs/container-format.md#C-10
   if (frame.unit_count == 0 || frame.unit_count > (full ? kMaxFullFrameUnits : kMaxFrameChunks)) {
@@ -147,16 +179,16 @@ Result<Head> ReadHead(ByteView bytes, const HeadLimits& limits) {
   //= docs/container-format.md#C-07
   if (head.memory_bytes > kMaxMemoryBytes) return Malformed("memory is over the limit");
   if (codec_count > kMaxCodecs) return Malformed("too many codecs");
-  //= docs/container-format.md#C-09
-  if (transform_count != 0) {
-    return Fail(ErrorCode::kCodecUnsupported, "transforms, which this reader does not know");
-  }
+  //= docs/container-format.md#C-28
+  if (transform_count > kMaxTransforms) return Malformed("too many transforms");
   //= docs/container-format.md#C-06
   // 32-bit counts times small constants: no overflow in 64 bits.
   const std::uint64_t tables = std::uint64_t{codec_count} * kCodecEntryBytes +
+                               std::uint64_t{transform_count} * kTransformEntryBytes +
                                std::uint64_t{frame_count} * kFrameEntryBytes;
   if (tables != in.remaining()) return Malformed("length does not fit its tables");
   PAWL_TRY(ReadCodecs(in, codec_count, head));
+  PAWL_TRY(ReadTransforms(in, transform_count, head));
   PAWL_TRY(ReadFrames(in, frame_count, head));
   return head;
 }
@@ -164,7 +196,8 @@ Result<Head> ReadHead(ByteView bytes, const HeadLimits& limits) {
 }  // namespace
 
 std::uint64_t Head::HeadBytes() const {
-  return kHeadFixedBytes + codecs.size() * kCodecEntryBytes + frames.size() * kFrameEntryBytes;
+  return kHeadFixedBytes + codecs.size() * kCodecEntryBytes +
+         transforms.size() * kTransformEntryBytes + frames.size() * kFrameEntryBytes;
 }
 
 std::uint64_t Head::ContainerBytes() const {
@@ -221,12 +254,20 @@ Bytes EncodeHead(const Head& head) {
   out.Append(source.sha256.bytes);
   out.U32(static_cast<std::uint32_t>(head.memory_bytes));
   out.U16(static_cast<std::uint16_t>(head.codecs.size()));
-  out.U16(0);  // transforms
+  out.U16(static_cast<std::uint16_t>(head.transforms.size()));
   out.U32(static_cast<std::uint32_t>(head.frames.size()));
   for (const Codec& codec : head.codecs) {
     out.U16(static_cast<std::uint16_t>(codec.id));
     out.U16(codec.version);
     out.U32(codec.encoder);
+  }
+  for (const TransformEntry& entry : head.transforms) {
+    out.U16(static_cast<std::uint16_t>(entry.transform.id));
+    out.U16(entry.transform.version);
+    out.U32(entry.encoder);
+    out.U64(entry.transform.parameters);
+    out.U32(entry.memory_bytes);
+    out.Append(entry.self_test.bytes);
   }
   for (const Frame& frame : head.frames) {
     out.U32(frame.unit_count);

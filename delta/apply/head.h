@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/result.h"
 #include "delta/apply/format.h"
+#include "delta/apply/transform.h"
 
 namespace pawl::delta {
 
@@ -58,6 +59,7 @@ struct Head {
   ImageIdentity target;
   std::uint64_t memory_bytes = 0;  // private memory of a decoder, without head and payload
   std::vector<Codec> codecs;       // in ascending order of id
+  std::vector<TransformEntry> transforms;  // in ascending order of Transform
   std::vector<Frame> frames;       // cover the target exactly
 
   // Length of the encoded head, and of the whole container.
@@ -79,7 +81,8 @@ struct Head {
 Result<std::uint64_t> PeekHeadBytes(ByteView prefix, const HeadLimits& limits);
 
 // Reads a head that ends exactly where `bytes` ends.
-// ERRORS: kContainerMalformed; kCodecUnsupported (unknown format version, codec or transform).
+// ERRORS: kContainerMalformed; kCodecUnsupported (unknown format version or codec);
+// kTransformUnsupported. Whether encoders make the same bytes is for CheckEncoder to say.
 Result<Head> ParseHead(ByteView bytes, const HeadLimits& limits);
 
 // The one encoding of a head. `first_unit` and `payload_offset` of frames are not written.

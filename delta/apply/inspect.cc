@@ -3,6 +3,7 @@
 #include "delta/apply/container_file.h"
 #include "delta/apply/control_reader.h"
 #include "delta/apply/payload.h"
+#include "delta/apply/recipe.h"
 
 namespace pawl::delta {
 namespace {
@@ -25,6 +26,20 @@ void Count(const Operation& operation, OperationReport& report) {
   }
 }
 
+RecipeReport Count(const Recipe& recipe) {
+  RecipeReport report;
+  for (const Segment& segment : recipe.segments) {
+    if (segment.kind != SegmentKind::kBlock) continue;
+    ++report.encoded_blocks;
+    report.encoded_plain_bytes += segment.plain;
+    report.encoded_target_bytes += segment.take;
+  }
+  report.source_blocks = recipe.blocks.size();
+  report.source_plain_bytes = recipe.SourcePlainBytes();
+  for (const SourceBlock& block : recipe.blocks) report.source_coded_bytes += block.coded;
+  return report;
+}
+
 // REQUIRES: the payload's hash has been checked.
 Result<FrameReport> InspectFrame(const Head& head, std::size_t index, ByteView payload) {
   PAWL_ASSIGN_OR_RETURN(const PayloadStreams streams, SplitPayload(head, index, payload));
@@ -32,13 +47,15 @@ Result<FrameReport> InspectFrame(const Head& head, std::size_t index, ByteView p
   for (std::size_t i = 0; i < kStreamCount; ++i) {
     report.streams[i] = {streams[i].codec, streams[i].plain_bytes, streams[i].coded.size()};
   }
-  PAWL_ASSIGN_OR_RETURN(PlainStream plain, PlainStream::Open(streams[0]));
+  PAWL_ASSIGN_OR_RETURN(const Recipe recipe, ReadRecipe(head, index, streams));
+  report.recipe = Count(recipe);
+  PAWL_ASSIGN_OR_RETURN(PlainStream plain, PlainStream::Open(streams[1]));
   ControlReader control(std::move(plain));
-  std::uint64_t left = head.FrameTargetBytes(index);
+  std::uint64_t left = recipe.PlainBytes();
   while (!control.done()) {
     PAWL_ASSIGN_OR_RETURN(const Operation operation, control.Next());
     if (operation.length > left) {
-      return Fail(ErrorCode::kContainerMalformed, "payload: more than the frame's target");
+      return Fail(ErrorCode::kContainerMalformed, "payload: more than the frame makes");
     }
     left -= operation.length;
     Count(operation, report.operations);
@@ -58,6 +75,12 @@ void AddUp(const FrameReport& frame, ContainerReport& total) {
   total.operations.copy_bytes += frame.operations.copy_bytes;
   total.operations.add_bytes += frame.operations.add_bytes;
   total.operations.operations += frame.operations.operations;
+  total.recipe.encoded_blocks += frame.recipe.encoded_blocks;
+  total.recipe.encoded_plain_bytes += frame.recipe.encoded_plain_bytes;
+  total.recipe.encoded_target_bytes += frame.recipe.encoded_target_bytes;
+  total.recipe.source_blocks += frame.recipe.source_blocks;
+  total.recipe.source_coded_bytes += frame.recipe.source_coded_bytes;
+  total.recipe.source_plain_bytes += frame.recipe.source_plain_bytes;
 }
 
 }  // namespace

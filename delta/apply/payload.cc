@@ -36,10 +36,13 @@ Result<StreamHeader> ReadStreamHeader(ByteReader& in, const Head& head) {
 Status CheckPlainLengths(const std::array<StreamHeader, kStreamCount>& headers,
                          std::uint64_t target_bytes) {
   //= docs/container-format.md#C-14
-  if (headers[0].plain_bytes > kMaxControlBytes) return Malformed("control stream is too long");
+  if (headers[0].plain_bytes > kMaxRecipeBytes) return Malformed("recipe is too long");
+  if (headers[1].plain_bytes > kMaxControlBytes) return Malformed("control stream is too long");
   const std::uint64_t data =
-      std::uint64_t{headers[1].plain_bytes} + std::uint64_t{headers[2].plain_bytes};
-  if (data > target_bytes) return Malformed("streams are longer than the frame's target");
+      std::uint64_t{headers[2].plain_bytes} + std::uint64_t{headers[3].plain_bytes};
+  // With a recipe the frame's plain bytes count, which only the recipe tells.
+  const std::uint64_t most = headers[0].plain_bytes != 0 ? kMaxFramePlainBytes : target_bytes;
+  if (data > most) return Malformed("streams are longer than what the frame makes");
   return {};
 }
 

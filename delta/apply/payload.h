@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Inside a payload: where its three streams lie, and the operations of the control stream.
+// Inside a payload: where its four streams lie, and the operations of the control stream.
 // Internal to delta/. Source: docs/container-format.md, "Payload" and "Operations".
 
 #include <array>

@@ -57,12 +57,20 @@ Result<FileReader> OpenImage(const std::string& path) {
   return reader;
 }
 
+std::string DirectoryOf(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
 Result<ContainerInfo> GenerateFile(FileReader* old_image, FileReader& new_image,
                                    const std::string& out_path, const GenerateOptions& options) {
   PAWL_ASSIGN_OR_RETURN(PendingFile payloads, PendingFile::Create(out_path));
   PAWL_ASSIGN_OR_RETURN(PendingFile container, PendingFile::Create(out_path));
   FileContainerSink sink(std::move(payloads), std::move(container));
-  PAWL_ASSIGN_OR_RETURN(ContainerInfo info, Generate(old_image, new_image, sink, options));
+  GenerateOptions placed = options;
+  if (placed.scratch_directory.empty()) placed.scratch_directory = DirectoryOf(out_path);
+  PAWL_ASSIGN_OR_RETURN(ContainerInfo info, Generate(old_image, new_image, sink, placed));
   info.sha256 = sink.Digest();
   if (old_image != nullptr) PAWL_TRY(old_image->CheckUnchanged());
   PAWL_TRY(new_image.CheckUnchanged());

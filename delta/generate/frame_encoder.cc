@@ -5,6 +5,7 @@
 
 #include "delta/apply/payload.h"
 #include "delta/generate/fast_hash.h"
+#include "delta/generate/recode_frame.h"
 
 namespace pawl::delta {
 namespace {
@@ -75,24 +76,25 @@ class RangeBuilder {
     return new_.ReadAt(target.begin, ByteSpan(out_.literal).subspan(begin));
   }
 
-  Status Place(const Piece& piece) {
+  // `address`: what operations call the piece's source.
+  Status Place(const Piece& piece, std::uint64_t address) {
     switch (piece.kind) {
       case PieceKind::kZero:
         operations_.Add(OperationKind::kZero, piece.length, 0);
         return {};
       case PieceKind::kBlock:
       case PieceKind::kShifted:
-        operations_.Add(OperationKind::kCopy, piece.length, piece.source);
+        operations_.Add(OperationKind::kCopy, piece.length, address);
         return {};
       case PieceKind::kSimilar:
-        return Similar(piece);
+        return Similar(piece, address);
     }
     return {};
   }
   void Finish() { operations_.Flush(); }
 
  private:
-  Status Similar(const Piece& piece) {
+  Status Similar(const Piece& piece, std::uint64_t address) {
     return InSteps(piece.length, [&](std::uint64_t at, std::size_t length) -> Status {
       Bytes difference(length);
       Bytes old(length);
@@ -101,7 +103,7 @@ class RangeBuilder {
       for (std::size_t i = 0; i < length; ++i) {
         difference[i] = static_cast<std::uint8_t>(difference[i] - old[i]);
       }
-      Split(difference, old, piece.source + at);
+      Split(difference, old, address + at);
       return {};
     });
   }
@@ -142,6 +144,7 @@ class RangeBuilder {
 }  // namespace
 
 Result<PlainStreams> StreamBuilder::Build(const Range& target) const {
+  if (plan_ != nullptr) return BuildRecoded(target);
   PlainStreams streams;
   streams.target = target.begin;
   RangeBuilder builder(old_, new_, streams);
@@ -156,7 +159,7 @@ Result<PlainStreams> StreamBuilder::Build(const Range& target) const {
     part.target = std::max(at, piece->target);
     part.source += part.target - piece->target;
     part.length = std::min(piece_end, target.end()) - part.target;
-    PAWL_TRY(builder.Place(part));
+    PAWL_TRY(builder.Place(part, part.source));
     at = part.target + part.length;
   }
   if (at < target.end()) PAWL_TRY(builder.Literal({at, target.end() - at}));
@@ -164,10 +167,35 @@ Result<PlainStreams> StreamBuilder::Build(const Range& target) const {
   return streams;
 }
 
+Result<PlainStreams> StreamBuilder::BuildRecoded(const Range& target) const {
+  PAWL_ASSIGN_OR_RETURN(const RecodedFrame frame, RecodeFrame(*plan_, pieces_, target));
+  PlainStreams streams;
+  streams.target = target.begin;
+  streams.leaps = frame.recipe.Leaps();
+  streams.within_limits = frame.within_limits;
+  if (!frame.recipe.empty()) {
+    streams.recipe = EncodeRecipe(frame.recipe);
+    streams.recipe_memory_bytes = MemoryOf(frame.recipe, plan_->transforms()).total();
+    streams.within_limits &= streams.recipe.size() <= kMaxRecipeBytes;
+  }
+  RangeBuilder builder(old_, new_, streams);
+  for (const PlainRun& run : frame.runs) {
+    std::uint64_t at = run.view.begin;
+    for (const AddressedPiece& part : run.pieces) {
+      if (part.piece.target > at) PAWL_TRY(builder.Literal({at, part.piece.target - at}));
+      PAWL_TRY(builder.Place(part.piece, part.address));
+      at = part.piece.target + part.piece.length;
+    }
+    if (at < run.view.end()) PAWL_TRY(builder.Literal({at, run.view.end() - at}));
+  }
+  builder.Finish();
+  return streams;
+}
+
 Result<PlainStreams> StreamBuilder::BuildLiteral(const Range& target) const {
   PlainStreams streams;
   streams.target = target.begin;
-  RangeBuilder builder(old_, new_, streams);
+  RangeBuilder builder(old_, plan_ != nullptr ? plan_->new_image() : new_, streams);
   PAWL_TRY(builder.Literal(target));
   builder.Finish();
   return streams;

@@ -14,6 +14,8 @@ constexpr int kEstimateLevel = 1;
 constexpr std::uint64_t kPayloadGoal = 5ULL << 19;
 // Plain streams of one frame: bounds what each thread holds while it encodes.
 constexpr std::uint64_t kPlainGoal = 24ULL << 20;
+// Recipes of one frame; the format admits twice as much.
+constexpr std::uint64_t kRecipeGoal = 256ULL << 10;
 
 std::vector<Range> ChunkRanges(std::uint64_t target_bytes) {
   std::vector<Range> chunks;
@@ -72,13 +74,15 @@ std::vector<std::size_t> CutFrames(const std::vector<BlockKind>& kinds, std::siz
 struct Cost {
   std::uint64_t payload_bytes = 0;
   std::uint64_t plain_bytes = 0;
+  std::uint64_t recipe_bytes = 0;
 };
 
 Result<Cost> Estimate(const StreamBuilder& builder, const Range& chunk) {
   PAWL_ASSIGN_OR_RETURN(const PlainStreams streams, builder.Build(chunk));
   Cost cost;
   cost.plain_bytes = streams.control.size() + streams.difference.size() + streams.literal.size();
-  if (cost.plain_bytes == streams.control.size()) {
+  cost.recipe_bytes = streams.recipe.size();
+  if (cost.plain_bytes == streams.control.size() && streams.recipe.empty()) {
     cost.payload_bytes = cost.plain_bytes;
     return cost;
   }
@@ -94,7 +98,8 @@ std::vector<Range> Group(const std::vector<Range>& chunks, const std::vector<Cos
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     const bool fits = count != 0 && count < kMaxFrameChunks &&
                       sum.payload_bytes + costs[i].payload_bytes <= kPayloadGoal &&
-                      sum.plain_bytes + costs[i].plain_bytes <= kPlainGoal;
+                      sum.plain_bytes + costs[i].plain_bytes <= kPlainGoal &&
+                      sum.recipe_bytes + costs[i].recipe_bytes <= kRecipeGoal;
     if (!fits) {
       frames.push_back({chunks[i].begin, 0});
       sum = {};
@@ -103,6 +108,7 @@ std::vector<Range> Group(const std::vector<Range>& chunks, const std::vector<Cos
     frames.back().length += chunks[i].length;
     sum.payload_bytes += costs[i].payload_bytes;
     sum.plain_bytes += costs[i].plain_bytes;
+    sum.recipe_bytes += costs[i].recipe_bytes;
     ++count;
   }
   return frames;

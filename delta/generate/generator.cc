@@ -9,6 +9,7 @@
 #include "delta/generate/frame_encoder.h"
 #include "delta/generate/frame_plan.h"
 #include "delta/generate/parallel.h"
+#include "delta/generate/recode_plan.h"
 #include "delta/generate/similar_match.h"
 #include "delta/generate/stream_encoder.h"
 
@@ -34,8 +35,7 @@ constexpr std::size_t kFramesPerBatch = 16;
 // Those of full containers are small: more of them, so that threads are not started all the time.
 constexpr std::size_t kFullFramesPerBatch = 256;
 
-GenerateStatistics CountPieces(const Pieces& pieces, std::uint64_t target_bytes) {
-  GenerateStatistics counted;
+void CountPieces(const Pieces& pieces, std::uint64_t target_bytes, GenerateStatistics& counted) {
   counted.literal_bytes = target_bytes;
   for (const Piece& piece : pieces) {
     counted.literal_bytes -= piece.length;
@@ -54,7 +54,6 @@ GenerateStatistics CountPieces(const Pieces& pieces, std::uint64_t target_bytes)
         break;
     }
   }
-  return counted;
 }
 
 // As if no block of the source had been found.
@@ -141,8 +140,8 @@ class FrameWriter {
   // One frame, or several where one would be over the limits of the format.
   Status EncodeRange(const Range& range, std::vector<Part>& parts) {
     PAWL_ASSIGN_OR_RETURN(PlainStreams streams, builder_.Build(range));
-    const bool control_fits = streams.control.size() <= kMaxControlBytes;
-    if (control_fits) {
+    const bool streams_fit = streams.control.size() <= kMaxControlBytes && streams.within_limits;
+    if (streams_fit) {
       PAWL_ASSIGN_OR_RETURN(EncodedFrame frame, EncodeStreams(std::move(streams)));
       if (frame.payload.size() <= kMaxPayloadBytes) {
         parts.push_back({range.length, std::move(frame)});
@@ -186,6 +185,46 @@ Result<std::vector<Range>> ChooseFrames(const StreamBuilder& builder,
   return PlanFrames(builder, head.target.bytes, EncoderThreads(options), progress);
 }
 
+// What the layers found, over the images or over the views of a plan.
+struct Matches {
+  std::unique_ptr<RecodePlan> plan;  // null: over the images
+  BlockMatches matches;              // identities and digests are always those of the images
+};
+
+Result<Matches> FindMatches(RandomReader* old_image, RandomReader& new_image,
+                            const GenerateOptions& options, ProgressCounter& progress,
+                            GenerateStatistics& statistics) {
+  Matches found;
+  RandomReader* old_view = old_image;
+  RandomReader* new_view = &new_image;
+  if (old_image != nullptr && !options.without.contains(Layer::kRecode)) {
+    PAWL_ASSIGN_OR_RETURN(found.plan,
+                          RecodePlan::Make(*old_image, new_image, options, statistics));
+  }
+  if (found.plan != nullptr) {
+    old_view = &found.plan->old_view();
+    new_view = &found.plan->new_view();
+  }
+  PAWL_ASSIGN_OR_RETURN(found.matches, MatchBlocks(old_view, *new_view, progress));
+  if (old_view != nullptr && options.without.contains(Layer::kBlocks)) {
+    ForgetBlocks(found.matches, old_view->SizeBytes());
+  }
+  if (found.plan != nullptr) {
+    found.plan->AddKept(found.matches.pieces);
+    found.matches.old_unmatched = found.plan->WorthSorting(found.matches.old_unmatched);
+  }
+  if (old_image != nullptr) {
+    PAWL_TRY(MatchSimilar(*old_view, *new_view, found.matches, options, progress));
+  }
+  CountPieces(found.matches.pieces, new_view->SizeBytes(), statistics);
+  if (found.plan != nullptr) {
+    PAWL_ASSIGN_OR_RETURN(const ImageDigests source, DigestImage(*old_image));
+    PAWL_ASSIGN_OR_RETURN(found.matches.target, DigestImage(new_image));
+    found.matches.source = source.whole;
+  }
+  return found;
+}
+
 }  // namespace
 
 Result<ContainerInfo> Generate(RandomReader* old_image, RandomReader& new_image,
@@ -195,21 +234,21 @@ Result<ContainerInfo> Generate(RandomReader* old_image, RandomReader& new_image,
   // Every phase passes once over the images: blocks, similar bytes, plan, frames.
   ProgressCounter progress(options.progress, old_bytes + 4 * new_image.SizeBytes());
 
-  PAWL_ASSIGN_OR_RETURN(BlockMatches matches, MatchBlocks(old_image, new_image, progress));
-  if (old_image != nullptr) {
-    if (options.without.contains(Layer::kBlocks)) ForgetBlocks(matches, old_bytes);
-    PAWL_TRY(MatchSimilar(*old_image, new_image, matches, options, progress));
-  }
   ContainerInfo info;
-  if (old_image != nullptr) info.head.source = matches.source;
-  info.head.target = matches.target.whole;
+  PAWL_ASSIGN_OR_RETURN(Matches found, FindMatches(old_image, new_image, options, progress,
+                                                   info.statistics));
+  if (old_image != nullptr) info.head.source = found.matches.source;
+  info.head.target = found.matches.target.whole;
   info.head.memory_bytes = kDecoderBaseBytes;
   const CodecChoice codecs = ChooseCodecs(options, old_image == nullptr);
   info.head.codecs = CodecsOf(codecs);
-  info.statistics = CountPieces(matches.pieces, info.head.target.bytes);
-  info.target_chunks = std::move(matches.target.chunks);
+  if (found.plan != nullptr) info.head.transforms = found.plan->transforms();
+  info.target_chunks = std::move(found.matches.target.chunks);
 
-  const StreamBuilder builder(old_image, new_image, matches.pieces);
+  const Pieces& pieces = found.matches.pieces;
+  const StreamBuilder builder = found.plan != nullptr
+                                    ? StreamBuilder(*found.plan, pieces)
+                                    : StreamBuilder(old_image, new_image, pieces);
   PAWL_ASSIGN_OR_RETURN(const std::vector<Range> frames,
                         ChooseFrames(builder, options, info.head, progress));
   FrameWriter writer(builder, codecs, EncoderThreads(options), sink, progress);

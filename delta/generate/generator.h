@@ -16,6 +16,7 @@
 
 #include "base/block_io.h"
 #include "base/result.h"
+#include "delta/apply/apply_container.h"
 #include "delta/apply/chunks.h"
 #include "delta/apply/head.h"
 
@@ -27,9 +28,9 @@ enum class Effort : std::uint8_t {
 };
 
 // Parts of the engine that can be left out, to measure what each gains.
-enum class Layer : std::uint8_t { kBlocks, kShifted, kSimilar, kLzma, kContextMixing };
-inline constexpr std::array<std::string_view, 5> kLayerNames = {"blocks", "shifted", "similar",
-                                                                "lzma", "context-mixing"};
+enum class Layer : std::uint8_t { kBlocks, kShifted, kSimilar, kRecode, kLzma, kContextMixing };
+inline constexpr std::array<std::string_view, 6> kLayerNames = {
+    "blocks", "shifted", "similar", "recode", "lzma", "context-mixing"};
 
 struct GenerateOptions {
   Effort effort = Effort::kFast;
@@ -37,6 +38,11 @@ struct GenerateOptions {
   std::uint64_t memory_bytes = 1ULL << 30;   // of working memory, kMinGenerateMemory or more; a
                                              // smaller bound may give a different, larger delta
   std::set<Layer> without = {};              // for measurements only: larger deltas
+  // Compressed blocks are looked into only as far as decoders may spend this, in bytes.
+  std::uint64_t decoder_memory_bytes = kDefaultDecoderMemory;
+  // Where content that is looked into is kept meanwhile: about as much as both images hold
+  // unpacked. Empty: $TMPDIR, or else /tmp; GenerateDelta takes the place of its output.
+  std::string scratch_directory = {};
   ProgressFunction progress = {};            // in bytes of estimated work; may be empty
 };
 
@@ -50,6 +56,12 @@ struct GenerateStatistics {
   std::uint64_t shifted_match_bytes = 0;  // equal bytes at any distance, found by rolling hash
   std::uint64_t suffix_match_bytes = 0;   // similar bytes, found by suffix sorting
   std::uint64_t literal_bytes = 0;
+  // Compressed blocks of the target. When blocks are encoded, the bytes above count the plain
+  // content of these in place of the blocks.
+  std::uint64_t blocks_found = 0;
+  std::uint64_t blocks_kept = 0;              // the source has the same coded bytes
+  std::uint64_t blocks_encoded = 0;           // proved to be made exactly by an encoder here
+  std::uint64_t blocks_not_reproducible = 0;  // tried, and left as they are
 };
 
 struct ContainerInfo {

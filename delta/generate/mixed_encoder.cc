@@ -6,6 +6,7 @@
 
 #include "delta/apply/difference_model.h"
 #include "delta/apply/payload.h"
+#include "delta/apply/recipe.h"
 #include "delta/generate/bit_encoder.h"
 
 namespace pawl::delta {
@@ -17,7 +18,7 @@ constexpr std::uint64_t kSampleBytes = 1ULL << 20;
 // One add operation as a decoder meets it.
 struct Addition {
   std::uint64_t source = 0;
-  std::uint64_t target = 0;
+  std::uint64_t target = 0;  // in the plain bytes of the frame
   std::uint64_t length = 0;
 };
 
@@ -25,7 +26,7 @@ Result<std::vector<Addition>> Additions(const PlainStreams& streams) {
   std::vector<Addition> additions;
   ByteReader in(streams.control);
   SourceCursor cursor(std::numeric_limits<std::uint64_t>::max());
-  std::uint64_t target = streams.target;
+  std::uint64_t target = 0;  // plain bytes of the frame
   std::uint64_t sum = 0;
   while (!in.done()) {
     PAWL_ASSIGN_OR_RETURN(const Operation operation, ReadOperation(in));
@@ -53,12 +54,13 @@ class MixedEncoder {
 
   MixedStream Encode(const std::vector<Addition>& additions, std::uint64_t limit) {
     BitEncoder encoder(result_.coded);
+    PositionCursor positions(streams_.target, streams_.leaps);
     for (const Addition& addition : additions) {
       if (at_ >= limit) break;
       for (std::uint64_t done = 0; done < addition.length;) {
         const auto count = static_cast<std::size_t>(
             std::min<std::uint64_t>(DifferenceModel::kSegmentBytes, addition.length - done));
-        EncodeSegment(encoder, addition.source + done, addition.target + done, count);
+        EncodeSegment(encoder, addition.source + done, positions.At(addition.target + done), count);
         done += count;
       }
     }

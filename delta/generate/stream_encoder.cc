@@ -110,6 +110,7 @@ Result<StreamEncoder::Stream> StreamEncoder::EncodeStream(ByteView plain, ByteVi
 }
 
 Result<EncodedFrame> StreamEncoder::Encode(const PlainStreams& streams, ByteView before) {
+  PAWL_ASSIGN_OR_RETURN(const Stream recipe, EncodeStream(streams.recipe));
   PAWL_ASSIGN_OR_RETURN(const Stream control, EncodeStream(streams.control));
   PAWL_ASSIGN_OR_RETURN(Stream difference, EncodeStream(streams.difference));
   if (choice_.context_mixing && !streams.difference.empty()) {
@@ -117,9 +118,12 @@ Result<EncodedFrame> StreamEncoder::Encode(const PlainStreams& streams, ByteView
   }
   PAWL_ASSIGN_OR_RETURN(const Stream literal, EncodeStream(streams.literal, before));
   EncodedFrame frame;
-  frame.memory_bytes = kDecoderBaseBytes;
-  const PayloadStreams parts = {control.header, difference.header, literal.header};
+  frame.memory_bytes = kDecoderBaseBytes + streams.recipe_memory_bytes;
+  const PayloadStreams parts = {recipe.header, control.header, difference.header, literal.header};
   for (const CodedStream& part : parts) {
+    // The recipe is decoded before the others are, and what that takes is free again then: less than
+    // what its tables take.
+    if (&part == &parts[0]) continue;
     // The decoder's own reckoning, so that the two cannot drift apart.
     if (part.codec == CodecId::kContextMixing) {
       frame.memory_bytes += MixedDifference::kMemoryBytes;

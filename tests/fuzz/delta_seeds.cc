@@ -6,10 +6,35 @@
 #include <string>
 
 #include "base/file.h"
+#include "delta/apply/recipe.h"
+#include "tests/fuzz/delta_fuzz_source.h"
 #include "tests/unit/delta/delta_test_util.h"
 
 namespace pawl::delta::testing {
 namespace {
+
+// A frame that decodes the blocks of the fuzzer's source and encodes them again with both of its
+// transforms; cut so that the target has one of the fuzzer's lengths.
+Bytes RecipePayload(std::uint64_t target_bytes) {
+  const Bytes source = testing_source::Make();
+  Recipe recipe;
+  std::uint64_t plain = 0;
+  for (std::uint32_t i = 0; i < testing_source::kBlocks; ++i) {
+    const auto block = testing_source::Block(i);
+    recipe.extents.push_back({block.offset, block.coded,
+                              HashSha256(ByteView(source).subspan(block.offset, block.coded))});
+    recipe.blocks.push_back({block.offset, block.coded, testing_source::kPlainBytes, 0, plain, i,
+                             BlockCoding::kLz4});
+    plain += testing_source::kPlainBytes;
+  }
+  const std::uint32_t coded = testing_source::Block(0).coded;
+  const std::uint32_t take = coded - 20;
+  recipe.segments = {{SegmentKind::kBlock, 0, testing_source::kPlainBytes, 0, 7, coded, 7, take},
+                     {SegmentKind::kRaw, 0, target_bytes - take, 0, 0, 0, 0, 0}};
+  return StoredPayload(Control({{OperationKind::kCopy, testing_source::kPlainBytes, source.size()},
+                                {OperationKind::kZero, target_bytes - take}}),
+                       {}, {}, EncodeRecipe(recipe));
+}
 
 Status WriteSeeds(const std::string& heads, const std::string& frames) {
   for (const std::string& folder : {heads, frames}) PAWL_TRY(MakeDirectories(folder));
@@ -35,7 +60,10 @@ Status WriteSeeds(const std::string& heads, const std::string& frames) {
       PAWL_TRY(AtomicWriteFile(JoinPath(frames, name), frame));
     }
   }
-  return {};
+  Bytes recoded = {1};
+  const Bytes payload = RecipePayload(4396);  // the fuzzer's first length
+  recoded.insert(recoded.end(), payload.begin(), payload.end());
+  return AtomicWriteFile(JoinPath(frames, "seed-recipe"), recoded);
 }
 
 }  // namespace

@@ -2,12 +2,13 @@
 add_library(delta_test_util STATIC unit/delta/delta_test_util.cc)
 target_link_libraries(delta_test_util
   PUBLIC pawl::delta_generate pawl::delta_apply pawl::base
-  PRIVATE pawl::build_flags GTest::gtest PkgConfig::zstd)
+  PRIVATE pawl::build_flags GTest::gtest pawl_zstd)
 
 pawl_test(delta_apply_test LABEL unit
   SOURCES
     unit/delta/decoder_test.cc
     unit/delta/head_test.cc
+    unit/delta/recipe_test.cc
   USES delta_test_util)
 
 pawl_test(delta_generate_test LABEL unit
@@ -17,5 +18,6 @@ pawl_test(delta_generate_test LABEL unit
     unit/delta/container_file_test.cc
     unit/delta/corruption_test.cc
     unit/delta/generator_test.cc
+    unit/delta/recode_test.cc
     unit/delta/reference_reader_test.cc
   USES delta_test_util PkgConfig::lzma)

@@ -124,10 +124,11 @@ TEST(DecoderTest, LeftOverStreamBytesAreRefused) {  // C-18
             ErrorCode::kContainerMalformed);
   const Bytes coded = ZstdFrame(three);
   const Bytes control = Control({{kZero, 9}});
-  EXPECT_EQ(Outcome(JoinPayload({CodedStream{CodecId::kStored, control.size(), control},
-                                 CodedStream{}, CodedStream{CodecId::kZstd, 3, coded}}),
-                    9),
-            ErrorCode::kContainerMalformed);
+  EXPECT_EQ(
+      Outcome(JoinPayload({CodedStream{}, CodedStream{CodecId::kStored, control.size(), control},
+                           CodedStream{}, CodedStream{CodecId::kZstd, 3, coded}}),
+              9),
+      ErrorCode::kContainerMalformed);
 }
 
 TEST(DecoderTest, StreamsThatRunOutAreRefused) {  // C-17
@@ -143,7 +144,7 @@ TEST(DecoderTest, OperationsThatMakeNothingAreRefused) {  // C-15
 }
 
 TEST(DecoderTest, OverlongAndBrokenVarintsAreRefused) {  // C-01
-  const Bytes long_form = {0xA4, 0x00};  // 9 × 4 + 0 with a superfluous byte
+  const Bytes long_form = {0xA4, 0x00};                  // 9 × 4 + 0 with a superfluous byte
   EXPECT_EQ(Outcome(StoredPayload(long_form, {}, {}), 9), ErrorCode::kContainerMalformed);
   const Bytes endless(11, 0xFF);
   EXPECT_EQ(Outcome(StoredPayload(endless, {}, {}), 9), ErrorCode::kContainerMalformed);
@@ -182,9 +183,10 @@ TEST(DecoderTest, CodecThatTheHeadDoesNotListIsRefused) {  // C-13
   const Bytes plain(9);
   const Bytes coded = ZstdFrame(plain);
   const Bytes control = Control({{kLiteral, 9}});
-  auto forged = Forge(JoinPayload({CodedStream{CodecId::kStored, control.size(), control},
-                                   CodedStream{}, CodedStream{CodecId::kZstd, 9, coded}}),
-                      std::nullopt, 9);
+  auto forged =
+      Forge(JoinPayload({CodedStream{}, CodedStream{CodecId::kStored, control.size(), control},
+                         CodedStream{}, CodedStream{CodecId::kZstd, 9, coded}}),
+            std::nullopt, 9);
   CollectingSink sink;
   EXPECT_TRUE(DecodeForged(forged, nullptr, sink).has_value());
   forged.head.codecs.clear();
@@ -195,8 +197,8 @@ TEST(DecoderTest, CodecThatTheHeadDoesNotListIsRefused) {  // C-13
 // `target_bytes`.
 ErrorCode ZstdOutcome(const Bytes& coded, std::uint64_t plain_bytes, std::uint64_t target_bytes) {
   const Bytes control = Control({{kLiteral, target_bytes}});
-  return Outcome(JoinPayload({CodedStream{CodecId::kStored, control.size(), control}, CodedStream{},
-                              CodedStream{CodecId::kZstd, plain_bytes, coded}}),
+  return Outcome(JoinPayload({CodedStream{}, CodedStream{CodecId::kStored, control.size(), control},
+                              CodedStream{}, CodedStream{CodecId::kZstd, plain_bytes, coded}}),
                  target_bytes);
 }
 
@@ -260,9 +262,10 @@ TEST(DecoderTest, MemoryLieIsRefusedBeforeDecoding) {  // C-24
   const Bytes coded = ZstdFrame(plain);
   const Bytes control = Control({{kLiteral, plain.size()}});
   const CodedStream literal{CodecId::kZstd, plain.size(), coded};
-  auto forged = Forge(JoinPayload({CodedStream{CodecId::kStored, control.size(), control},
-                                   CodedStream{}, literal}),
-                      std::nullopt, plain.size());
+  auto forged =
+      Forge(JoinPayload({CodedStream{}, CodedStream{CodecId::kStored, control.size(), control},
+                         CodedStream{}, literal}),
+            std::nullopt, plain.size());
   const std::uint64_t needed = kDecoderBaseBytes + plain.size() + kZstdOverheadBytes;
   forged.head.memory_bytes = needed;
   CollectingSink enough;
@@ -292,9 +295,8 @@ TEST(DecoderTest, SourceThatIsShorterThanTheHeadSaysIsRefused) {  // C-16
 TEST(DecoderTest, TargetIsWrittenForwardInWholeChunks) {  // C-19
   const Bytes source = FromText("abcdefghij");
   const std::uint64_t target_bytes = 3 * kChunkBytes + 5;
-  const auto forged =
-      Forge(StoredPayload(Control({{kCopy, 10}, {kZero, target_bytes - 10}}), {}, {}), 10,
-            target_bytes);
+  const auto forged = Forge(
+      StoredPayload(Control({{kCopy, 10}, {kZero, target_bytes - 10}}), {}, {}), 10, target_bytes);
   CollectingSink sink;  // checks order and length of what it gets
   ASSERT_TRUE(DecodeForged(forged, &source, sink).has_value());
   EXPECT_EQ(sink.begins(),

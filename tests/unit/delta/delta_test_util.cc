@@ -105,15 +105,16 @@ Status DecodeForged(const Forged& forged, const Bytes* source, CollectingSink& s
   return decoder.DecodeFrame(0, forged.payload, sink);
 }
 
-Bytes StoredPayload(ByteView control, ByteView difference, ByteView literal) {
-  return JoinPayload({CodedStream{CodecId::kStored, control.size(), control},
+Bytes StoredPayload(ByteView control, ByteView difference, ByteView literal, ByteView recipe) {
+  return JoinPayload({CodedStream{CodecId::kStored, recipe.size(), recipe},
+                      CodedStream{CodecId::kStored, control.size(), control},
                       CodedStream{CodecId::kStored, difference.size(), difference},
                       CodedStream{CodecId::kStored, literal.size(), literal}});
 }
 
 Bytes JoinStreams(const CodedStream& control, const CodedStream& difference,
                   const CodedStream& literal) {
-  return JoinPayload({control, difference, literal});
+  return JoinPayload({CodedStream{}, control, difference, literal});
 }
 
 Bytes Control(const std::vector<Operation>& operations) {

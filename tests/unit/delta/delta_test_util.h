@@ -63,7 +63,8 @@ Status DecodeForged(const Forged& forged, const Bytes* source, CollectingSink& s
                     std::uint64_t memory_limit = 12ULL << 20);
 
 // A payload of stored streams.
-Bytes StoredPayload(ByteView control, ByteView difference, ByteView literal);
+Bytes StoredPayload(ByteView control, ByteView difference, ByteView literal,
+                    ByteView recipe = {});
 // A payload of streams in any codec.
 Bytes JoinStreams(const CodedStream& control, const CodedStream& difference,
                   const CodedStream& literal);

@@ -69,7 +69,7 @@ Bytes WorkedExample() {
 
 TEST(ContainerFormatTest, WorkedExampleIsExact) {
   const Bytes container = WorkedExample();
-  ASSERT_EQ(container.size(), 181U);
+  ASSERT_EQ(container.size(), 190U);
   const auto target = Apply(container, nullptr);
   ASSERT_TRUE(target.has_value()) << target.error().Message();
   EXPECT_EQ(*target, FromText("pawl\n"));
@@ -112,7 +112,7 @@ TEST(HeadTest, ForeignMagicVersionAndFlagsAreRefused) {  // C-05
     EXPECT_EQ(CodeOf(bytes), ErrorCode::kContainerMalformed);
   }
   Bytes version = good;
-  Put(version, 8, 3, 2);
+  Put(version, 8, 4, 2);
   EXPECT_EQ(CodeOf(version), ErrorCode::kCodecUnsupported);
   for (unsigned bit = 1; bit < 16; ++bit) {
     Bytes flags = good;
@@ -165,10 +165,54 @@ TEST(HeadTest, HugeCountsAreRefusedWithoutAllocatingForThem) {  // C-06
   EXPECT_EQ(CodeOf(codecs), ErrorCode::kContainerMalformed);
 }
 
-TEST(HeadTest, UnknownCodecsAndTransformsAreRefused) {  // C-09
-  Bytes transform = EncodeHead(SmallHead());
-  Put(transform, 102, 1, 2);
-  EXPECT_EQ(CodeOf(transform), ErrorCode::kCodecUnsupported);
+Head HeadWithTransforms() {
+  Head head = SmallHead();
+  for (const unsigned level : {3U, 9U}) {
+    TransformEntry entry;
+    entry.transform = ZstdTransform(static_cast<int>(level), false, true);
+    entry.memory_bytes = 1U << 20;
+    entry.self_test.bytes[0] = 7;
+    head.transforms.push_back(entry);
+  }
+  PlaceFrames(head);
+  return head;
+}
+
+TEST(HeadTest, TransformsAreReadAsWritten) {  // C-28
+  const Head head = HeadWithTransforms();
+  const auto read = ParseHead(EncodeHead(head), {});
+  ASSERT_TRUE(read.has_value()) << read.error().Message();
+  EXPECT_EQ(*read, head);
+}
+
+TEST(HeadTest, UnknownTransformsAreRefused) {  // C-26
+  const std::size_t table = kHeadFixedBytes + HeadWithTransforms().codecs.size() * kCodecEntryBytes;
+  for (const std::uint64_t id : {0U, 5U, 0xFFFFU}) {
+    Bytes bytes = EncodeHead(HeadWithTransforms());
+    Put(bytes, table, id, 2);
+    EXPECT_EQ(CodeOf(bytes), ErrorCode::kTransformUnsupported);
+  }
+  Bytes version = EncodeHead(HeadWithTransforms());
+  Put(version, table + 2, 2, 2);
+  EXPECT_EQ(CodeOf(version), ErrorCode::kTransformUnsupported);
+  Bytes level = EncodeHead(HeadWithTransforms());
+  Put(level, table + 8, 0, 8);
+  EXPECT_EQ(CodeOf(level), ErrorCode::kTransformUnsupported);
+}
+
+TEST(HeadTest, TransformsOutOfOrderOrTooManyAreRefused) {  // C-28
+  Head twice = HeadWithTransforms();
+  twice.transforms[1] = twice.transforms[0];
+  EXPECT_EQ(CodeOf(EncodeHead(twice)), ErrorCode::kContainerMalformed);
+  Bytes many = EncodeHead(HeadWithTransforms());
+  Put(many, 102, kMaxTransforms + 1, 2);
+  EXPECT_EQ(CodeOf(many), ErrorCode::kContainerMalformed);
+  Bytes one_more = EncodeHead(HeadWithTransforms());
+  Put(one_more, 102, 3, 2);
+  EXPECT_EQ(CodeOf(one_more), ErrorCode::kContainerMalformed);
+}
+
+TEST(HeadTest, UnknownCodecsAreRefused) {  // C-09
   Bytes codec = EncodeHead(SmallHead());
   Put(codec, 108, 4, 2);
   EXPECT_EQ(CodeOf(codec), ErrorCode::kCodecUnsupported);

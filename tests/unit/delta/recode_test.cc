@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0 Layer 4 on file systems as their own tools make them: deltas
+// look into compressed blocks, stay exact, and take damaged file systems for plain bytes.
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/file.h"
+#include "delta/apply/apply_container.h"
+#include "delta/generate/found_blocks.h"
+#include "tests/unit/delta/delta_test_util.h"
+
+namespace pawl::delta {
+namespace {
+
+// Words in an order that no compressor guesses: about a third of its length when compressed.
+Bytes Prose(std::size_t size, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::vector<std::string> words;
+  for (int i = 0; i < 500; ++i) {
+    std::string word;
+    for (std::uint64_t n = random() % 8 + 2; n != 0; --n)
+      word += static_cast<char>('a' + random() % 26);
+    words.push_back(word + ' ');
+  }
+  Bytes text;
+  while (text.size() < size) {
+    const std::string& word = words[random() % words.size()];
+    text.insert(text.end(), word.begin(), word.end());
+  }
+  text.resize(size);
+  return text;
+}
+
+void Write(const std::string& path, const Bytes& bytes) {
+  ASSERT_TRUE(AtomicWriteFile(path, bytes).has_value());
+}
+
+Bytes Read(const std::string& path) { return ReadFile(path, 1ULL << 30).value_or(Bytes()); }
+
+// Two trees that differ in a few bytes of a few files, and images of them.
+class RecodeTest : public ::testing::Test {
+ protected:
+  RecodeTest() {
+    folder_ = (std::filesystem::temp_directory_path() / "pawl-recode-XXXXXX").string();
+    EXPECT_NE(mkdtemp(folder_.data()), nullptr);
+    for (const char* tree : {"/a", "/b"}) {
+      std::filesystem::create_directories(folder_ + tree + "/sub");
+      const bool changed = tree[1] == 'b';
+      for (std::uint64_t i = 0; i < 12; ++i) {
+        Bytes content = Prose(20'000 + i * 9'000, i);
+        if (changed && i % 2 == 0) {
+          content[content.size() / 3] = '#';
+          content.insert(content.begin() + 5000, 7, '!');
+        }
+        Write(folder_ + tree + (i % 3 == 0 ? "/sub/f" : "/f") + std::to_string(i), content);
+      }
+    }
+  }
+  ~RecodeTest() override { std::filesystem::remove_all(folder_); }
+
+  // False when the tool is not here.
+  bool MakeImages(const std::string& before, const std::string& behind) {
+    for (const char* tree : {"a", "b"}) {
+      const std::string path = folder_ + "/" + tree;
+      const std::string command = before.starts_with("mkfs")
+                                      ? before + " " + path + ".img " + path + " " + behind
+                                      : before + " " + path + " " + path + ".img " + behind;
+      if (std::system((command + " >/dev/null 2>&1").c_str()) != 0) return false;
+    }
+    old_ = Read(folder_ + "/a.img");
+    new_ = Read(folder_ + "/b.img");
+    return true;
+  }
+
+  struct Made {
+    Bytes container;
+    ContainerInfo info;
+  };
+  Made Make(const Bytes& old_image, const Bytes& new_image, unsigned threads = 2) {
+    MemoryReader before(old_image);
+    MemoryReader after(new_image);
+    testing::MemorySink sink;
+    GenerateOptions options;
+    options.threads = threads;
+    options.scratch_directory = folder_;
+    auto info = Generate(&before, after, sink, options);
+    EXPECT_TRUE(info.has_value()) << info.error().Message();
+    return {sink.Container(), *info};
+  }
+
+  // The delta of the two images: exact, the same for every number of threads, and small.
+  void CheckPair(std::uint64_t most_bytes) {
+    const Made made = Make(old_, new_);
+    const GenerateStatistics& counted = made.info.statistics;
+    EXPECT_GT(counted.blocks_encoded, 0U);
+    EXPECT_EQ(counted.blocks_not_reproducible, 0U);
+    EXPECT_EQ(counted.blocks_found, counted.blocks_kept + counted.blocks_encoded);
+    EXPECT_LT(made.container.size(), most_bytes);
+    EXPECT_LE(made.info.head.memory_bytes, 32U << 20);
+    const auto applied = testing::Apply(made.container, &old_, 32U << 20);
+    ASSERT_TRUE(applied.has_value()) << applied.error().Message();
+    EXPECT_TRUE(*applied == new_);
+    EXPECT_TRUE(Make(old_, new_, 1).container == made.container);
+  }
+
+  std::string folder_;
+  Bytes old_;
+  Bytes new_;
+};
+
+constexpr const char* kSquashfs = "mksquashfs";
+std::string SquashfsOptions(const std::string& compressor) {
+  return "-noappend -all-root -mkfs-time 0 -all-time 0 -no-xattrs -comp " + compressor;
+}
+
+TEST_F(RecodeTest, SquashfsZstd) {
+  if (!MakeImages(kSquashfs, SquashfsOptions("zstd"))) GTEST_SKIP() << "no mksquashfs";
+  CheckPair(12'000);
+}
+TEST_F(RecodeTest, SquashfsXz) {
+  if (!MakeImages(kSquashfs, SquashfsOptions("xz"))) GTEST_SKIP() << "no mksquashfs";
+  CheckPair(12'000);
+}
+TEST_F(RecodeTest, SquashfsGzipWithOptions) {
+  if (!MakeImages(kSquashfs, SquashfsOptions("gzip -Xcompression-level 5 -b 16384"))) {
+    GTEST_SKIP() << "no mksquashfs";
+  }
+  CheckPair(12'000);
+}
+TEST_F(RecodeTest, SquashfsLz4) {
+  if (!MakeImages(kSquashfs, SquashfsOptions("lz4 -Xhc"))) GTEST_SKIP() << "no mksquashfs";
+  CheckPair(12'000);
+}
+TEST_F(RecodeTest, ErofsLz4hc) {
+  if (!MakeImages("mkfs.erofs -zlz4hc -T0 -U00000000-0000-0000-0000-000000000000", "")) {
+    GTEST_SKIP() << "no mkfs.erofs";
+  }
+  CheckPair(20'000);
+}
+TEST_F(RecodeTest, ErofsLz4FullIndexes) {
+  if (!MakeImages("mkfs.erofs -zlz4 -Elegacy-compress -T0 -U00000000-0000-0000-0000-000000000000",
+                  "")) {
+    GTEST_SKIP() << "no mkfs.erofs";
+  }
+  // That layout has no alignment to the right, and is left alone.
+  const Made made = Make(old_, new_);
+  EXPECT_EQ(made.info.statistics.blocks_found, 0U);
+  EXPECT_TRUE(testing::Apply(made.container, &old_, 32U << 20).value_or(Bytes()) == new_);
+}
+
+TEST_F(RecodeTest, ReferenceReaderAgrees) {
+  if (!MakeImages(kSquashfs, SquashfsOptions("gzip"))) GTEST_SKIP() << "no mksquashfs";
+  Write(folder_ + "/container", Make(old_, new_).container);
+  const std::string command = std::string("python3 -B ") + PAWL_SOURCE_DIR +
+                              "/tests/reference/container_reader.py --source " + folder_ +
+                              "/a.img " + folder_ + "/container " + folder_ + "/out";
+  const int status = std::system(command.c_str());
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 77) GTEST_SKIP() << "no zstd for Python";
+  ASSERT_EQ(status, 0);
+  EXPECT_TRUE(Read(folder_ + "/out") == new_);
+}
+
+TEST_F(RecodeTest, ChangedSourceIsRefusedAndNeverWrong) {  // C-31
+  if (!MakeImages(kSquashfs, SquashfsOptions("lz4 -Xhc"))) GTEST_SKIP() << "no mksquashfs";
+  const Made made = Make(old_, new_);
+  const Head& head = made.info.head;
+  const Frame& frame = head.frames[0];
+  const auto payload =
+      ByteView(made.container).subspan(frame.payload_offset, frame.payload_bytes);
+  Bytes changed = old_;
+  MemoryReader reader(changed);
+  auto decoder = Decoder::Create(head, &reader, 32U << 20, 1);
+  ASSERT_TRUE(decoder.has_value());
+  int refused = 0;
+  for (std::size_t at = 50; at < old_.size(); at += old_.size() / 60) {
+    changed[at] ^= 1;
+    testing::CollectingSink sink;
+    const Status status = decoder->DecodeFrame(0, payload, sink);
+    changed[at] ^= 1;
+    if (status.has_value()) continue;
+    EXPECT_EQ(status.error().code(), ErrorCode::kSourceBlockMismatch);
+    ++refused;
+  }
+  EXPECT_GT(refused, 0);
+}
+
+TEST_F(RecodeTest, OtherEncoderIsRefusedBeforeTheTargetExists) {  // C-26
+  if (!MakeImages(kSquashfs, SquashfsOptions("lz4 -Xhc"))) GTEST_SKIP() << "no mksquashfs";
+  Made made = Make(old_, new_);
+  Head head = made.info.head;
+  ASSERT_FALSE(head.transforms.empty());
+  head.transforms[0].self_test.bytes[0] ^= 1;
+  const Bytes bytes = EncodeHead(head);
+  std::ranges::copy(bytes, made.container.begin());
+  Write(folder_ + "/container", made.container);
+  const Status status =
+      ApplyContainer(folder_ + "/a.img", folder_ + "/container", folder_ + "/out");
+  ASSERT_FALSE(status.has_value());
+  EXPECT_EQ(status.error().code(), ErrorCode::kEncoderDiffers);
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/out"));
+}
+
+TEST_F(RecodeTest, DamagedFileSystemsArePlainBytes) {
+  for (const bool erofs : {false, true}) {
+    const bool there = erofs ? MakeImages("mkfs.erofs -zlz4hc -T0", "")
+                             : MakeImages(kSquashfs, SquashfsOptions("lz4 -Xhc"));
+    if (!there) GTEST_SKIP() << "no mksquashfs or mkfs.erofs";
+    // The structures that finders read lie at both ends; every damage must end in blocks that lie
+    // in the image and apart from each other, or in none.
+    std::mt19937_64 random(7);
+    for (int round = 0; round < 400; ++round) {
+      Bytes damaged = new_;
+      for (int i = 0; i < 3; ++i) {
+        const std::size_t near = random() % 3000;
+        const std::size_t at = random() % 2 == 0 ? near : damaged.size() - 1 - near;
+        damaged[at] = random() % 3 == 0 ? 0xFF : static_cast<std::uint8_t>(random());
+      }
+      if (random() % 4 == 0) damaged.resize(random() % damaged.size());
+      MemoryReader reader(damaged);
+      const auto found = FindBlocks(reader);
+      ASSERT_TRUE(found.has_value()) << found.error().Message();
+      std::uint64_t end = 0;
+      for (const FoundBlock& block : found->blocks) {
+        ASSERT_GE(block.offset, end);
+        end = block.offset + block.coded;
+        ASSERT_LE(end, damaged.size());
+      }
+    }
+    Bytes damaged = new_;
+    for (std::size_t i = 0; i < damaged.size(); i += 301) damaged[i] ^= 0x10;
+    const Made made = Make(old_, damaged);
+    EXPECT_TRUE(testing::Apply(made.container, &old_, 32U << 20).value_or(Bytes()) == damaged);
+  }
+}
+
+TEST_F(RecodeTest, ImagesWithoutBlocksAreAsEver) {
+  const Bytes before = Prose(3'000'000, 1);
+  Bytes after = before;
+  after.insert(after.begin() + 1'000'000, 99, 'q');
+  const Made made = Make(before, after);
+  EXPECT_TRUE(made.info.head.transforms.empty());
+  EXPECT_EQ(made.info.statistics.blocks_found, 0U);
+  EXPECT_LT(made.info.head.memory_bytes, 6U << 20);
+}
+
+}  // namespace
+}  // namespace pawl::delta
