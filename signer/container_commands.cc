@@ -15,7 +15,7 @@
 namespace pawl::signer {
 namespace {
 
-constexpr std::string_view kLayerHelp = "blocks, shifted, similar, lzma or context-mixing";
+constexpr std::string_view kLayerHelp = "blocks, shifted, similar, recode, lzma or context-mixing";
 
 struct MakeOptions {
   std::string old_path;

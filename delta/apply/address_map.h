@@ -36,7 +36,6 @@ inline constexpr std::uint8_t kOperandForms = 5;
 class AddressMap {
  public:
   explicit AddressMap(Machine machine);
-  static constexpr std::uint64_t kMemoryBytes = 8ULL * ((1U << 16) + (1U << 13) + (1U << 13));
 
   // Whether an operand begins at `at` of `old`, whose byte 0 lies at `source`.
   bool BeginsAt(ByteView old, std::size_t at, std::uint64_t source) const;

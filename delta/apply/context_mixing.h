@@ -59,7 +59,8 @@ class SmallSlot {
     const std::int32_t probability = value_ >> 4U;
     const std::int32_t aim = bit != 0 ? 4095 : 0;
     const std::int32_t moved = probability + (((aim - probability) * kStep[count]) >> 16);
-    value_ = static_cast<std::uint16_t>(moved << 4 | static_cast<std::int32_t>(std::min(count + 1, kLimit)));
+    const auto counted = static_cast<std::int32_t>(std::min(count + 1, kLimit));
+    value_ = static_cast<std::uint16_t>(moved << 4 | counted);
   }
   // The first of a line of slots is none itself but says whose line it is.
   std::uint16_t& raw() { return value_; }

@@ -9,7 +9,6 @@
 
 #include "base/block_io.h"
 
-#include "base/block_io.h"
 
 namespace pawl::delta {
 

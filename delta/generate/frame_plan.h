@@ -12,7 +12,7 @@
 
 namespace pawl::delta {
 
-// Target ranges of a delta's frames, in order, of whole chunks: up to about 1 MiB of payload by a
+// Target ranges of a delta's frames, in order, of whole chunks: up to about 2.5 MiB of payload by a
 // quick estimate. ERRORS: kIo.
 Result<std::vector<Range>> PlanFrames(const StreamBuilder& builder, std::uint64_t target_bytes,
                                       unsigned threads, ProgressCounter& progress);

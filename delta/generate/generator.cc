@@ -88,11 +88,12 @@ unsigned EncoderThreads(const GenerateOptions& options) {
 // Encodes the planned frames in parallel batches and passes them on in order.
 class FrameWriter {
  public:
-  FrameWriter(const StreamBuilder& builder, const CodecChoice& codecs, unsigned threads,
-              ContainerSink& sink, ProgressCounter& progress)
+  FrameWriter(const StreamBuilder& builder, const CodecChoice& codecs,
+              const GenerateOptions& options, ContainerSink& sink, ProgressCounter& progress)
       : builder_(builder),
         codecs_(codecs),
-        threads_(threads),
+        threads_(EncoderThreads(options)),
+        decoder_memory_bytes_(options.decoder_memory_bytes),
         sink_(sink),
         progress_(progress) {}
 
@@ -118,9 +119,15 @@ class FrameWriter {
     EncodedFrame frame;
   };
 
+  // Without context mixing where that and the frame's blocks together would ask too much of a device:
+  // the blocks gain more.
   Result<EncodedFrame> EncodeStreams(Result<PlainStreams> streams) const {
     if (!streams.has_value()) return std::unexpected(std::move(streams).error());
-    return StreamEncoder(codecs_).Encode(*streams);
+    PAWL_ASSIGN_OR_RETURN(EncodedFrame frame, StreamEncoder(codecs_).Encode(*streams));
+    if (!codecs_.context_mixing || frame.memory_bytes <= decoder_memory_bytes_) return frame;
+    CodecChoice small = codecs_;
+    small.context_mixing = false;
+    return StreamEncoder(small).Encode(*streams);
   }
 
   // A frame of a full container, whose literal bytes may refer to the target before it.
@@ -174,6 +181,7 @@ class FrameWriter {
   const StreamBuilder& builder_;
   CodecChoice codecs_;
   unsigned threads_;
+  std::uint64_t decoder_memory_bytes_;
   ContainerSink& sink_;
   ProgressCounter& progress_;
 };
@@ -251,7 +259,7 @@ Result<ContainerInfo> Generate(RandomReader* old_image, RandomReader& new_image,
                                     : StreamBuilder(old_image, new_image, pieces);
   PAWL_ASSIGN_OR_RETURN(const std::vector<Range> frames,
                         ChooseFrames(builder, options, info.head, progress));
-  FrameWriter writer(builder, codecs, EncoderThreads(options), sink, progress);
+  FrameWriter writer(builder, codecs, options, sink, progress);
   PAWL_TRY(writer.Write(frames, info.head));
   PlaceFrames(info.head);
   if (info.head.HeadBytes() > kMaxHeadBytes) {

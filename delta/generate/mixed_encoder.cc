@@ -57,7 +57,7 @@ class MixedEncoder {
     PositionCursor positions(streams_.target, streams_.leaps);
     for (const Addition& addition : additions) {
       if (at_ >= limit) break;
-      for (std::uint64_t done = 0; done < addition.length;) {
+      for (std::uint64_t done = 0; done < addition.length && at_ < limit;) {
         const auto count = static_cast<std::size_t>(
             std::min<std::uint64_t>(DifferenceModel::kSegmentBytes, addition.length - done));
         EncodeSegment(encoder, addition.source + done, positions.At(addition.target + done), count);

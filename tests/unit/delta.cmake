@@ -20,4 +20,4 @@ pawl_test(delta_generate_test LABEL unit
     unit/delta/generator_test.cc
     unit/delta/recode_test.cc
     unit/delta/reference_reader_test.cc
-  USES delta_test_util PkgConfig::lzma)
+  USES delta_test_util pawl_lzma)

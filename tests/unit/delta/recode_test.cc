@@ -3,9 +3,13 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 
+#include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "base/file.h"
 #include "delta/apply/apply_container.h"
@@ -168,8 +172,7 @@ TEST_F(RecodeTest, ChangedSourceIsRefusedAndNeverWrong) {  // C-31
   const Made made = Make(old_, new_);
   const Head& head = made.info.head;
   const Frame& frame = head.frames[0];
-  const auto payload =
-      ByteView(made.container).subspan(frame.payload_offset, frame.payload_bytes);
+  const auto payload = ByteView(made.container).subspan(frame.payload_offset, frame.payload_bytes);
   Bytes changed = old_;
   MemoryReader reader(changed);
   auto decoder = Decoder::Create(head, &reader, 32U << 20, 1);
@@ -234,6 +237,75 @@ TEST_F(RecodeTest, DamagedFileSystemsArePlainBytes) {
     const Made made = Make(old_, damaged);
     EXPECT_TRUE(testing::Apply(made.container, &old_, 32U << 20).value_or(Bytes()) == damaged);
   }
+}
+
+// An image of other bytes with an .xz stream, a zstd frame and a gzip member at odd places.
+Bytes ImageOfMembers(bool changed) {
+  std::mt19937_64 random(3);
+  Bytes image = testing::RandomContent(random, 7'001);
+  const std::array members = {XzTransform(6, 1U << 16, 4, false), ZstdTransform(19, true, true),
+                              DeflateTransform(9, 15, 8, false)};
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    Bytes plain = Prose(60'000, 40 + i);
+    if (changed) plain.insert(plain.begin() + 20'000, 3, '!');
+    if (members[i].id == TransformId::kDeflate) {
+      const Bytes header = {0x1F, 0x8B, 8, 8, 0, 0, 0, 0, 2, 3, 'n', 'a', 'm', 'e', 0};
+      image.insert(image.end(), header.begin(), header.end());
+    }
+    Bytes coded(static_cast<std::size_t>(MaxCodedBytes(members[i], plain.size())));
+    const auto made = EncodeBlock(members[i], plain, coded);
+    EXPECT_TRUE(made.has_value());
+    image.insert(image.end(), coded.begin(),
+                 coded.begin() + static_cast<std::ptrdiff_t>(made->coded));
+    const Bytes between = testing::RandomContent(random, 1'237);
+    image.insert(image.end(), between.begin(), between.end());
+  }
+  return image;
+}
+
+TEST_F(RecodeTest, MembersOfAnyPlace) {
+  old_ = ImageOfMembers(false);
+  new_ = ImageOfMembers(true);
+  CheckPair(4'000);
+  EXPECT_EQ(Make(old_, new_).info.statistics.blocks_encoded, 3U);
+}
+
+TEST_F(RecodeTest, DamagedMembersArePlainBytes) {
+  const Bytes good = ImageOfMembers(true);
+  for (std::size_t at = 7'001; at < good.size(); at += 997) {
+    Bytes damaged = good;
+    damaged[at] ^= 0x11;
+    MemoryReader reader(damaged);
+    const auto found = FindBlocks(reader);
+    ASSERT_TRUE(found.has_value()) << found.error().Message();
+    EXPECT_LE(found->blocks.size(), 3U);
+  }
+}
+
+TEST_F(RecodeTest, LayerCanBeLeftOut) {
+  old_ = ImageOfMembers(false);
+  new_ = ImageOfMembers(true);
+  MemoryReader before(old_);
+  MemoryReader after(new_);
+  testing::MemorySink sink;
+  GenerateOptions options;
+  options.without = {Layer::kRecode};
+  const auto info = Generate(&before, after, sink, options);
+  ASSERT_TRUE(info.has_value());
+  EXPECT_TRUE(info->head.transforms.empty());
+  EXPECT_GT(sink.Container().size(), 40'000U);
+}
+
+TEST_F(RecodeTest, BestEffortMakesTheSameTarget) {
+  if (!MakeImages(kSquashfs, SquashfsOptions("lz4 -Xhc"))) GTEST_SKIP() << "no mksquashfs";
+  MemoryReader before(old_);
+  MemoryReader after(new_);
+  testing::MemorySink sink;
+  GenerateOptions options;
+  options.effort = Effort::kBest;
+  const auto info = Generate(&before, after, sink, options);
+  ASSERT_TRUE(info.has_value());
+  EXPECT_TRUE(testing::Apply(sink.Container(), &old_, 40U << 20).value_or(Bytes()) == new_);
 }
 
 TEST_F(RecodeTest, ImagesWithoutBlocksAreAsEver) {
