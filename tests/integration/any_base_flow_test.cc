@@ -264,7 +264,7 @@ TEST_F(BrokenDeltaTest, AFlippedByteInTheHeadGivesTheDeltaUp) {
 TEST_F(BrokenDeltaTest, ADeltaThatThisAgentCannotDecodeIsGivenUpBeforeAnythingIsWritten) {
   manifest::ContainerReference& container = Of("1.1").deltas[0].container;
   Bytes& bytes = DeltaOf("1.1");
-  bytes[102] = 1;  // a transform of a later format
+  bytes[delta::kHeadFixedBytes + 2] = 0x7F;  // a codec of a later version
   container.head_sha256 = HashSha256(ByteView(bytes).first(container.head_length));
   Resign("1.1");
   SimDevice device(world, "1.0");
