@@ -26,8 +26,10 @@ struct ApplyOptions {
 };
 
 // Applies the container at `container_path` to `source_path` (empty optional for a full container)
-// and writes `target_path`. The source's and the target's SHA-256 are compared with the head. The
-// target appears under its name only when complete and right; what was there before is replaced.
+// and writes `target_path`. The target's SHA-256 is compared with the head; that of the source only
+// when something is wrong, to say why: a source that differs where nothing is taken from it does no
+// harm. The target appears under its name only when complete and right; what was there before is
+// replaced.
 // ERRORS: as ParseHead and DecodeFrame; kSourceMismatch; kImageDigestMismatch; kContainerMalformed
 // when the file ends early or goes on after its last frame; kIo, kNoSpace, kInputMissing.
 Status ApplyContainer(const std::optional<std::string>& source_path,

@@ -2,6 +2,7 @@
 #include "delta/apply/block_index.h"
 
 #include <algorithm>
+#include <cstring>
 #include <array>
 #include <bit>
 #include <string>
@@ -35,7 +36,9 @@ std::uint64_t ReadBigEndian(ByteView bytes) {
 std::uint64_t BlockDigest(ByteView block) { return ReadBigEndian(HashSha256(block).bytes); }
 
 bool IsAllZero(ByteView bytes) {
-  return std::ranges::all_of(bytes, [](std::uint8_t byte) { return byte == 0; });
+  // Equal to itself shifted by one byte: many times as fast as a loop.
+  return bytes.empty() ||
+         (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
 std::uint64_t BlockIndex::BlockCount() const { return BlocksOf(image_bytes_); }

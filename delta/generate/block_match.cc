@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <optional>
 
+#include "delta/apply/block_index.h"
 #include "delta/generate/fast_hash.h"
 
 namespace pawl::delta {
@@ -16,7 +17,7 @@ constexpr std::size_t kMaxCandidates = 16;
 constexpr std::uint64_t kNoBlock = ~std::uint64_t{0};
 
 // The whole blocks of the old image by hash.
-class BlockIndex {
+class BlockTable {
  public:
   void Add(std::uint64_t hash, bool zero) {
     hashes_.push_back(hash);
@@ -94,11 +95,11 @@ Status ForEachChunk(RandomReader& image, ProgressCounter& progress, Visit visit)
 
 class Matcher {
  public:
-  Matcher(RandomReader* old_image, BlockIndex& index, Pieces& pieces)
+  Matcher(RandomReader* old_image, BlockTable& index, Pieces& pieces)
       : old_image_(old_image), index_(index), pieces_(pieces), old_block_(kMatchBlockBytes) {}
 
   Status Match(std::uint64_t offset, ByteView block) {
-    if (AllZero(block)) {
+    if (IsAllZero(block)) {
       AppendPiece(pieces_, {offset, block.size(), 0, PieceKind::kZero});
       return {};
     }
@@ -120,20 +121,20 @@ class Matcher {
 
  private:
   RandomReader* old_image_;
-  BlockIndex& index_;
+  BlockTable& index_;
   Pieces& pieces_;
   Bytes old_block_;
   std::uint64_t last_ = kNoBlock;
 };
 
-Result<ImageIdentity> IndexOld(RandomReader& image, ProgressCounter& progress, BlockIndex& index) {
+Result<ImageIdentity> IndexOld(RandomReader& image, ProgressCounter& progress, BlockTable& index) {
   ImageIdentity identity{image.SizeBytes(), {}};
   Sha256 hash;
   PAWL_TRY(ForEachChunk(image, progress, [&](std::uint64_t, ByteView chunk) -> Status {
     hash.Update(chunk);
     for (; chunk.size() >= kMatchBlockBytes; chunk = chunk.subspan(kMatchBlockBytes)) {
       const ByteView block = chunk.first(kMatchBlockBytes);
-      index.Add(HashBlock(block), AllZero(block));
+      index.Add(HashBlock(block), IsAllZero(block));
     }
     return {};
   }));
@@ -160,7 +161,7 @@ void AppendPiece(Pieces& pieces, const Piece& piece) {
 Result<BlockMatches> MatchBlocks(RandomReader* old_image, RandomReader& new_image,
                                  ProgressCounter& progress) {
   BlockMatches matches;
-  BlockIndex index;
+  BlockTable index;
   if (old_image != nullptr) {
     PAWL_ASSIGN_OR_RETURN(matches.source, IndexOld(*old_image, progress, index));
   }

@@ -33,11 +33,6 @@ inline std::uint64_t HashBlock(ByteView block) {
   return hash;
 }
 
-inline bool AllZero(ByteView bytes) {
-  return bytes.empty() || (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1,
-                                                        bytes.size() - 1) == 0);
-}
-
 // Length of the common beginning.
 inline std::size_t CommonPrefix(ByteView a, ByteView b) {
   const std::size_t limit = a.size() < b.size() ? a.size() : b.size();

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "delta/apply/block_index.h"
 #include "delta/generate/block_match.h"
 #include "delta/generate/fast_hash.h"
 
@@ -85,7 +86,7 @@ Result<ShiftIndex> ShiftIndex::Build(RandomReader& old_image) {
     PAWL_TRY(old_image.ReadAt(first * kBlockBytes, part));
     for (std::uint64_t i = 0; i < count; ++i) {
       const ByteView block = ByteView(part).subspan(i * kBlockBytes, kBlockBytes);
-      if (!AllZero(block)) index.entries_.push_back({RollingHash(block).value(), first + i});
+      if (!IsAllZero(block)) index.entries_.push_back({RollingHash(block).value(), first + i});
     }
   }
   std::ranges::sort(index.entries_, [](const Entry& a, const Entry& b) {

@@ -82,6 +82,23 @@ TEST_F(ContainerFileTest, WrongSourceLeavesTheOldTargetAlone) {
   EXPECT_EQ(FileCount(), 4U);
 }
 
+// Zeros of the source are never read: what stands there instead cannot reach the target.
+TEST_F(ContainerFileTest, ASourceThatDiffersWhereNothingIsTakenGivesTheRightImage) {
+  Bytes source = old_image_;
+  source.insert(source.end(), kBlockBytes, 0);
+  Write("old", source);
+  ASSERT_TRUE(GenerateDelta(Path("old"), Path("new"), Path("delta")).has_value());
+  source.back() = 1;
+  Write("old", source);
+  const Status applied = ApplyContainer(Path("old"), Path("delta"), Path("out"));
+  ASSERT_TRUE(applied.has_value()) << applied.error().Message();
+  EXPECT_EQ(Read("out"), new_image_);
+  source.push_back(0);
+  Write("old", source);
+  EXPECT_EQ(ApplyContainer(Path("old"), Path("delta"), Path("out")).error().code(),
+            ErrorCode::kSourceMismatch);
+}
+
 TEST_F(ContainerFileTest, DamagedContainerLeavesNoTarget) {
   ASSERT_TRUE(GenerateDelta(Path("old"), Path("new"), Path("delta")).has_value());
   const Bytes good = Read("delta");
