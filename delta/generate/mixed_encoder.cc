@@ -13,7 +13,7 @@ namespace pawl::delta {
 namespace {
 
 // Of the difference, to choose the machine by.
-constexpr std::uint64_t kSampleBytes = 1ULL << 20;
+constexpr std::uint64_t kSampleBytes = 1ULL << 19;
 
 // One add operation as a decoder meets it.
 struct Addition {

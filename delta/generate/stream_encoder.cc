@@ -17,10 +17,6 @@
 namespace pawl::delta {
 namespace {
 
-// Context mixing decodes a bit in about 50 ns on a desktop core. A byte that it saves may cost this
-// many bits, about 5 µs: what a byte takes on a link of 1.6 Mbit/s.
-constexpr std::uint64_t kBitsPerSavedByte = 96;
-
 // Shorter streams have too little to learn from for a model of 6 MiB.
 constexpr std::size_t kWorthAModel = 64;
 
@@ -68,7 +64,7 @@ Status StreamEncoder::TryZstd(ByteView plain, ByteView before, Stream& best) {
 
 Status StreamEncoder::TryLzma(ByteView plain, Stream& best) {
   lzma_options_lzma options = {};
-  lzma_lzma_preset(&options, 9 | LZMA_PRESET_EXTREME);
+  lzma_lzma_preset(&options, choice_.lzma_preset);
   const auto log = static_cast<unsigned>(
       std::clamp<std::uint64_t>(std::bit_width(plain.size()), kMinLzmaDictionaryLog,
                                 kMaxWindowLog));
@@ -95,28 +91,28 @@ Status StreamEncoder::TryContextMixing(const PlainStreams& streams, Stream& best
   PAWL_ASSIGN_OR_RETURN(MixedStream mixed, EncodeMixed(streams));
   const std::uint64_t size = mixed.coded.size();
   if (size >= best.header.coded.size()) return {};
-  if (mixed.bits > (best.header.coded.size() - size) * kBitsPerSavedByte) return {};
+  if (mixed.bits > (best.header.coded.size() - size) * choice_.bits_per_saved_byte) return {};
   best.Keep(CodecId::kContextMixing, std::move(mixed.coded));
   return {};
 }
 
-Result<StreamEncoder::Stream> StreamEncoder::EncodeStream(ByteView plain, ByteView before) {
+Result<StreamEncoder::Stream> StreamEncoder::EncodeStream(ByteView plain, ByteView before, bool lzma) {
   Stream stream;
   stream.header = {CodecId::kStored, plain.size(), plain};
   if (plain.empty()) return stream;
   PAWL_TRY(TryZstd(plain, before, stream));
-  if (choice_.lzma) PAWL_TRY(TryLzma(plain, stream));
+  if (lzma) PAWL_TRY(TryLzma(plain, stream));
   return stream;
 }
 
 Result<EncodedFrame> StreamEncoder::Encode(const PlainStreams& streams, ByteView before) {
-  PAWL_ASSIGN_OR_RETURN(const Stream recipe, EncodeStream(streams.recipe));
-  PAWL_ASSIGN_OR_RETURN(const Stream control, EncodeStream(streams.control));
-  PAWL_ASSIGN_OR_RETURN(Stream difference, EncodeStream(streams.difference));
+  PAWL_ASSIGN_OR_RETURN(const Stream recipe, EncodeStream(streams.recipe, {}, choice_.lzma));
+  PAWL_ASSIGN_OR_RETURN(const Stream control, EncodeStream(streams.control, {}, choice_.lzma));
+  PAWL_ASSIGN_OR_RETURN(Stream difference, EncodeStream(streams.difference, {}, choice_.lzma_differences));
   if (choice_.context_mixing && !streams.difference.empty()) {
     PAWL_TRY(TryContextMixing(streams, difference));
   }
-  PAWL_ASSIGN_OR_RETURN(const Stream literal, EncodeStream(streams.literal, before));
+  PAWL_ASSIGN_OR_RETURN(const Stream literal, EncodeStream(streams.literal, before, choice_.lzma));
   EncodedFrame frame;
   frame.memory_bytes = kDecoderBaseBytes + streams.recipe_memory_bytes;
   const PayloadStreams parts = {recipe.header, control.header, difference.header, literal.header};

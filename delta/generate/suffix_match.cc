@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kSwitchGain = 8;
 // An aligned match of this length is taken without asking for a longer one elsewhere.
 constexpr std::size_t kAlignedEnough = 32;
-// After so many bytes without any match the scan looks at every second byte, then every third, …
+// After so many bytes without any match the scan goes on in steps one byte longer, and so on.
 constexpr std::size_t kPatienceBytes = 8192;
 constexpr std::size_t kMaxStep = 16;
 // Pieces must explain so many bytes more than they cost as an operation.
@@ -76,7 +76,8 @@ class Scanner {
         scan_ += length;
         return;
       }
-      const std::size_t step = 1 + std::min(fruitless / kPatienceBytes, kMaxStep - 1);
+      const std::size_t step =
+          std::min(task_.stride + fruitless / kPatienceBytes, kMaxStep);
       for (std::size_t i = 0; i < step && scan_ < text_.size(); ++i, ++scan_) {
         if (scored > scan_) {
           aligned_score -= AlignedEqual(scan_) ? 1U : 0U;

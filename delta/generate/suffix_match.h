@@ -20,6 +20,7 @@ struct ScanTask {
   // Image offsets of the source that what is before and behind `text` comes from, if known.
   std::optional<std::uint64_t> source_before;  // the end of it
   std::optional<std::uint64_t> source_behind;  // the begin of it
+  std::size_t stride = 1;  // bytes from one search to the next
 };
 
 // Similar pieces for the text of `task`, in order. REQUIRES: `index` was built on `old_text`.
