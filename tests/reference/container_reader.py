@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A second reader of containers, written from docs/container-format.md alone.
+"""A second reader of containers, written from the pages that define them alone:
+docs/container-format.md and, in context_mixing.py, docs/context-mixing.md.
 
 usage: container_reader.py [--source IMAGE] CONTAINER TARGET
 
-Applies CONTAINER and writes TARGET. Exit status: 0 done, 1 refused (with the rule), 77 when neither the
-Python module "zstandard" nor the program "zstd" is there. Of the transforms it has deflate, and xz as
-lzma_stream_encoder makes it: Python's own modules reach no others exactly. Whole files are read into memory: this is a
+Applies CONTAINER and writes TARGET. Exit status: 0 done, 1 refused (with the rule), 77 when neither
+the Python module "zstandard" nor the program "zstd" is there. Of the transforms it has deflate and
+xz: Python's own modules reach no others exactly. Whole files are read into memory: this is a
 reference, not a tool for devices.
 """
 import argparse
+import bisect
 import hashlib
 import lzma
 import shutil
@@ -18,11 +20,23 @@ import subprocess
 import sys
 import tempfile
 import zlib
+from collections import OrderedDict, namedtuple
+
+import context_mixing
 
 CHUNK = 1 << 20
 BLOCK = 4096
 LOOK_BACK = 1 << 17
 MAGIC = b"PAWLCTR\n"
+STORED, ZSTD, LZMA2, CONTEXT_MIXING = range(4)
+DIFFERENCE, LITERAL = 2, 3
+ZSTD_TRANSFORM, XZ_TRANSFORM, DEFLATE_TRANSFORM, LZ4_TRANSFORM = 1, 2, 3, 4
+RAW, DROP, BLOCK_SEGMENT = range(3)
+
+Transform = namedtuple("Transform", "key memory encode")
+SourceBlock = namedtuple("SourceBlock", "begin plain extent offset coded coding")
+Segment = namedtuple(
+    "Segment", "kind plain transform ahead coded zeros skip rest advance", defaults=(0,) * 7)
 
 try:
     import zstandard
@@ -40,43 +54,80 @@ def require(condition, rule):
 
 
 def zstd_window_and_size(coded):
-    """Window and content size of a zstd frame header (RFC 8878, section 3.1.1.1)."""
+    """Window and content size of a zstd frame header (RFC 8878, section 3.1.1.1), and where its
+    blocks begin. None for a size that is not stated."""
     require(len(coded) >= 6 and coded[:4] == b"\x28\xb5\x2f\xfd", "C-20")
     descriptor = coded[4]
     single = descriptor >> 5 & 1
-    require(descriptor & 3 == 0, "C-21")
+    require(descriptor & 8 == 0, "C-20")
     size_bytes = (1 if single else 0, 2, 4, 8)[descriptor >> 6]
-    require(size_bytes, "C-21")
     at = 5
     window = None
     if not single:
         exponent, mantissa = coded[at] >> 3, coded[at] & 7
         window = (1 << (10 + exponent)) // 8 * (8 + mantissa)
         at += 1
-    require(len(coded) >= at + size_bytes, "C-21")
-    size = int.from_bytes(coded[at:at + size_bytes], "little") + (256 if size_bytes == 2 else 0)
-    return (size if window is None else window), size
+    dictionary_bytes = (0, 1, 2, 4)[descriptor & 3]
+    require(not any(coded[at:at + dictionary_bytes]), "C-21")
+    at += dictionary_bytes
+    require(len(coded) >= at + size_bytes, "C-20")
+    size = None
+    if size_bytes:
+        size = int.from_bytes(coded[at:at + size_bytes], "little") + 256 * (size_bytes == 2)
+    return (size if window is None else window), size, at + size_bytes
+
+
+def require_one_zstd_frame(coded, at, rule):
+    """Walks over the blocks of a frame, which begin at `at` (RFC 8878, section 3.1.1.2)."""
+    last = False
+    while not last:
+        require(at + 3 <= len(coded), rule)
+        header = int.from_bytes(coded[at:at + 3], "little")
+        last = header & 1
+        at += 3 + (1 if header >> 1 & 3 == 1 else header >> 3)
+    require(at + 4 * (coded[4] >> 2 & 1) == len(coded), rule)
+
+
+def zstd_run(coded, before, rule):
+    if zstandard:
+        kind = zstandard.DICT_TYPE_RAWCONTENT
+        raw = zstandard.ZstdCompressionDict(before, kind) if before else None
+        decoder = zstandard.ZstdDecompressor(dict_data=raw).decompressobj()
+        try:
+            return decoder.decompress(coded)
+        except zstandard.ZstdError as error:
+            raise Refused(rule) from error
+    with tempfile.NamedTemporaryFile() as prefix:
+        prefix.write(before)
+        prefix.flush()
+        option = [f"--patch-from={prefix.name}"] if before else []
+        done = subprocess.run(["zstd", "-dc", "-q", *option], input=coded, capture_output=True,
+                              check=False)
+    require(done.returncode == 0, rule)
+    return done.stdout
 
 
 def zstd_decode(coded, plain_bytes, before=b""):
-    window, size = zstd_window_and_size(coded)
+    window, size, blocks = zstd_window_and_size(coded)
     require(size == plain_bytes, "C-21")
     require(window <= 1 << 20, "C-22")
-    if zstandard:
-        raw = zstandard.ZstdCompressionDict(before, zstandard.DICT_TYPE_RAWCONTENT) if before else None
-        decoder = zstandard.ZstdDecompressor(dict_data=raw).decompressobj()
-        plain = decoder.decompress(coded)
-        require(not decoder.unused_data, "C-20")
-    else:
-        with tempfile.NamedTemporaryFile() as prefix:
-            prefix.write(before)
-            prefix.flush()
-            option = [f"--patch-from={prefix.name}"] if before else []
-            done = subprocess.run(["zstd", "-dc", "-q", *option], input=coded, capture_output=True, check=False)
-        require(done.returncode == 0, "C-23")
-        plain = done.stdout
+    require_one_zstd_frame(coded, blocks, "C-20")
+    plain = zstd_run(coded, before, "C-23")
     require(len(plain) == plain_bytes, "C-23")
     return plain, window
+
+
+def lzma2_decode(coded, plain_bytes):
+    require(coded and 12 <= coded[0] <= 20, "C-50")
+    dictionary = 1 << coded[0]
+    chain = [{"id": lzma.FILTER_LZMA2, "dict_size": dictionary}]
+    decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=chain)
+    try:
+        plain = decoder.decompress(coded[1:], plain_bytes + 1)
+    except lzma.LZMAError as error:
+        raise Refused("C-51") from error
+    require(len(plain) == plain_bytes and decoder.eof and not decoder.unused_data, "C-51")
+    return plain, dictionary
 
 
 def parse_head(data):
@@ -90,20 +141,21 @@ def parse_head(data):
     require(codecs <= 8 and memory <= 64 << 20, "C-07")
     require(flags or (source_bytes == 0 and source_sha == bytes(32)), "C-08")
     require(transforms <= 16, "C-28")
-    listed = {0}
+    listed = [STORED]
     for i in range(codecs):
         codec, codec_version, _ = struct.unpack_from("<HHI", data, 108 + 8 * i)
-        require((codec, codec_version) == (1, 1) and codec not in listed, "C-09")
-        listed.add(codec)
+        require(listed[-1] < codec <= CONTEXT_MIXING and codec_version == 1, "C-09")
+        listed.append(codec)
     listed_transforms, at = [], 108 + 8 * codecs
     for i in range(transforms):
-        number, number_version, _, parameters, need, test = struct.unpack_from("<HHIQI32s", data, at)
+        number, number_version, _, parameters, need, test = struct.unpack_from(
+            "<HHIQI32s", data, at)
         key = (number, number_version, parameters)
-        require(not listed_transforms or key > listed_transforms[-1][0], "C-28")
+        require(not listed_transforms or key > listed_transforms[-1].key, "C-28")
         require(need <= 64 << 20, "C-07")
         encode = encoder(*key)
         require(encode is not None and self_test(encode) == test, "C-26")
-        listed_transforms.append((key, need, encode))
+        listed_transforms.append(Transform(key, need, encode))
         at += 52
     table, units = [], 0
     for i in range(frames):
@@ -154,23 +206,116 @@ def self_test(encode):
                           encode(text[128 << 10:])).digest()
 
 
+def deflate_encoder(parameters):
+    level, window, memory_level = (parameters >> shift & 255 for shift in (0, 8, 16))
+    if (parameters >> 25 or not 1 <= level <= 9 or not 9 <= window <= 15 or
+            not 1 <= memory_level <= 9):
+        return None
+    sign = 1 if parameters >> 24 & 1 else -1
+
+    def deflate(plain):
+        one = zlib.compressobj(level, zlib.DEFLATED, sign * window, memory_level)
+        return one.compress(plain) + one.flush()
+    return deflate
+
+
+def vli(value):
+    """A number as .xz files have it."""
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes(out) + bytes([value])
+
+
+def padded(data):
+    return data + bytes(-len(data) % 4)
+
+
+def with_crc(data):
+    return data + struct.pack("<I", zlib.crc32(data))
+
+
+def lzma2_bound(plain_bytes):
+    return plain_bytes + 3 * -(-plain_bytes // 0x10000) + 1
+
+
+def lzma2_filter_flags(dictionary):
+    size = 0
+    while (2 | size & 1) << (size // 2 + 11) < dictionary:
+        size += 1
+    return bytes([0x21, 1, size])
+
+
+def xz_block_header(sizes, bound, filters):
+    """With both sizes in it, as long as one with the largest coded size that could have come."""
+    flags = bytes([0xC0 | len(filters) - 1])
+    tail = vli(sizes[1]) + b"".join(filters)
+    length = (1 + len(flags + vli(bound) + tail) + 4 + 3) & ~3
+    header = bytes([length // 4 - 1]) + flags + vli(sizes[0]) + tail
+    return with_crc(header + bytes(length - 4 - len(header)))
+
+
+def xz_one_shot(streamed, plain, bcj, dictionary):
+    """What lzma_stream_buffer_encode makes, from what lzma_stream_encoder does."""
+    header, footer = streamed[:12], streamed[-12:]
+    index = streamed[-12 - 4 * (struct.unpack_from("<I", footer, 4)[0] + 1):-12]
+    unpadded, _ = varint(index, 2)
+    check_bytes = (0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64)[header[7]]
+    begin = 12 + 4 * (streamed[12] + 1)
+    coded = streamed[begin:12 + unpadded - check_bytes]
+    behind = padded(streamed[:12 + unpadded - check_bytes])
+    check = streamed[len(behind):len(behind) + check_bytes]
+    filters = [bytes([bcj, 0])] * (bcj != 0) + [lzma2_filter_flags(dictionary)]
+    bound = lzma2_bound(len(plain))
+    if len(coded) > bound:  # liblzma gives up then
+        filters, coded = [lzma2_filter_flags(4096)], b""
+        for at in range(0, len(plain), 0x10000):
+            piece = plain[at:at + 0x10000]
+            coded += struct.pack(">BH", 2 if at else 1, len(piece) - 1) + piece
+        coded += b"\0"
+    block = xz_block_header((len(coded), len(plain)), bound, filters)
+    sizes = vli(len(block) + len(coded) + check_bytes) + vli(len(plain))
+    index = with_crc(padded(b"\0\1" + sizes))
+    end = struct.pack("<I", len(index) // 4 - 1) + footer[8:10]
+    return (header + block + padded(coded) + check + index +
+            struct.pack("<I", zlib.crc32(end)) + end + footer[10:])
+
+
+def xz_encoder(parameters):
+    level, check, bcj = parameters & 31, parameters >> 8 & 255, parameters >> 16 & 255
+    dictionary = parameters >> 32
+    if (parameters & 0xFE000060 or level > 9 or not lzma.is_check_supported(check) or
+            not 4 << 10 <= dictionary <= 4 << 20 or bcj not in (0, 4, 5, 6, 7, 8, 9)):
+        return None
+    preset = level | (lzma.PRESET_EXTREME if parameters & 128 else 0)
+    chain = [{"id": bcj}] * (bcj != 0)
+    chain += [{"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": dictionary}]
+
+    def xz(plain):
+        streamed = lzma.compress(plain, check=check, filters=chain)
+        one_shot = parameters >> 24 & 1
+        return xz_one_shot(streamed, plain, bcj, dictionary) if one_shot else streamed
+    return xz
+
+
 def encoder(number, version, parameters):
     """A function from plain to coded bytes, None when this reader has none."""
-    if version != 1:
-        return None
-    if number == 3 and parameters >> 25 == 0:
-        level, window, memory_level = (parameters >> shift & 255 for shift in (0, 8, 16))
-        sign = 1 if parameters >> 24 & 1 else -1
-
-        def deflate(plain):
-            one = zlib.compressobj(level, zlib.DEFLATED, sign * window, memory_level)
-            return one.compress(plain) + one.flush()
-        return deflate
-    if number == 2 and parameters >> 24 & 0xFF == 0 and parameters >> 16 & 0xFF == 0:
-        preset = parameters & 31 | (lzma.PRESET_EXTREME if parameters & 128 else 0)
-        chain = [{"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": parameters >> 32}]
-        return lambda plain: lzma.compress(plain, check=parameters >> 8 & 255, filters=chain)
+    if version == 1 and number == DEFLATE_TRANSFORM:
+        return deflate_encoder(parameters)
+    if version == 1 and number == XZ_TRANSFORM:
+        return xz_encoder(parameters)
     return None
+
+
+def most_coded_bytes(number, parameters, plain_bytes):
+    if number == ZSTD_TRANSFORM:
+        return plain_bytes + plain_bytes // 256 + max(0, (1 << 17) - plain_bytes) // 2048
+    if number == XZ_TRANSFORM:
+        return 140 + (lzma2_bound(plain_bytes) + 3) // 4 * 4
+    if number == DEFLATE_TRANSFORM:
+        return plain_bytes + plain_bytes // 4 + 64
+    return parameters >> 32 or plain_bytes + plain_bytes // 255 + 16
 
 
 def lz4_decode(coded):
@@ -181,7 +326,9 @@ def lz4_decode(coded):
         lengths = []
         for length in (token >> 4, token & 15):
             if lengths:
-                if at >= len(coded):
+                if at >= len(coded):  # the last bytes of a block are literals
+                    require(at == len(coded) and (lengths[0] >= 5 or lengths[0] == len(out)),
+                            "C-30")
                     return bytes(out)
                 distance = coded[at] | coded[at + 1] << 8
                 require(0 < distance <= len(out), "C-30")
@@ -200,143 +347,266 @@ def lz4_decode(coded):
 
 
 def block_decode(coding, coded, plain_bytes):
-    if coding == 1:
-        plain, _ = zstd_decode(coded, plain_bytes)
-    elif coding == 2:
-        plain = lzma.decompress(coded, lzma.FORMAT_XZ)
-    elif coding == 5:
-        plain = lz4_decode(coded)
-    else:
-        one = zlib.decompressobj(15 if coding == 3 else -15)
-        plain = one.decompress(coded)
-        require(one.eof and not one.unused_data, "C-30")
+    try:
+        if coding == 1:
+            _, _, blocks = zstd_window_and_size(coded)
+            require_one_zstd_frame(coded, blocks, "C-30")
+            plain = zstd_run(coded, b"", "C-30")
+        elif coding == 5:
+            plain = lz4_decode(coded)
+        else:
+            one = (lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=2 << 20) if coding == 2 else
+                   zlib.decompressobj(15 if coding == 3 else -15))
+            plain = one.decompress(coded, plain_bytes + 1)
+            require(one.eof and not one.unused_data, "C-30")
+    except (zlib.error, lzma.LZMAError, IndexError) as error:
+        raise Refused("C-30") from error
     require(len(plain) == plain_bytes, "C-30")
     return plain
 
 
-def parse_recipe(head, data, target_bytes, source):
-    """Plain bytes of the source blocks, segments and memory."""
-    if not data:
-        return b"", [], [(0, target_bytes)], 0
-    at = 0
+class Source:
+    """The bytes that operations of one frame read: the source, then its blocks' plain bytes."""
 
-    def number(least, most, rule):
-        nonlocal at
-        value, at = varint(data, at)
+    def __init__(self, image, extents, blocks):
+        self.image, self.extents, self.blocks = image, extents, blocks
+        self.begins = [block.begin for block in blocks]
+        self.end = blocks[-1].begin + blocks[-1].plain if blocks else len(image)
+        self.extent = self.loaded = None
+        self.decoded, self.held, self.spent = OrderedDict(), 0, 0
+
+    def spend(self, count):
+        self.spent += count
+        require(self.spent <= 1 << 30, "C-35")
+
+    def load(self, index):
+        if self.loaded != index:
+            begin, length, digest = self.extents[index]
+            self.spend(length)
+            self.extent, self.loaded = self.image[begin:begin + length], index
+            require(hashlib.sha256(self.extent).digest() == digest, "C-31")
+
+    def block(self, index):
+        if index not in self.decoded:
+            block = self.blocks[index]
+            self.load(block.extent)
+            self.spend(block.plain)
+            coded = self.extent[block.offset:block.offset + block.coded]
+            plain = block_decode(block.coding, coded, block.plain)
+            while self.decoded and self.held + block.plain > 4 << 20:
+                self.held -= len(self.decoded.popitem(last=False)[1])
+            self.decoded[index] = plain
+            self.held += block.plain
+        self.decoded.move_to_end(index)
+        return self.decoded[index]
+
+    def read(self, at, count):
+        out = bytearray(self.image[at:at + count])
+        while len(out) < count:
+            here = at + len(out)
+            index = bisect.bisect_right(self.begins, here) - 1
+            require(index >= 0, "C-34")
+            offset = here - self.begins[index]
+            require(offset < self.blocks[index].plain, "C-34")
+            out += self.block(index)[offset:offset + count - len(out)]
+        return out
+
+
+class Recipe:
+    def __init__(self, head, data, target_bytes, image):
+        self.extents, self.blocks, self.memory = [], [], 0
+        self.segments = [Segment(RAW, target_bytes)]
+        self.head, self.data, self.at, self.image = head, data, 0, image
+        if data:
+            self.read_extents()
+            self.read_segments(target_bytes)
+            require(self.at == len(data), "C-29")
+            self.memory = self.find_memory()
+        self.plain_bytes = sum(segment.plain for segment in self.segments)
+
+    def number(self, least, most, rule):
+        value, self.at = varint(self.data, self.at)
         require(least <= value <= most, rule)
         return value
 
-    extents, end, blocks, plains, longest, memory = number(0, 4096, "C-29"), 0, 0, bytearray(), 0, 2 << 20
-    require(extents == 0 or source is not None, "C-30")
-    most_coded, holes, total = 0, [], 0
-    for _ in range(extents):
-        begin = end + number(0, 1 << 40, "C-30")
-        length = number(1, 4 << 20, "C-30")
-        end = begin + length
-        require(end <= head["source_bytes"], "C-30")
-        digest, at = data[at:at + 32], at + 32
-        extent = source[begin:end]
-        require(hashlib.sha256(extent).digest() == digest, "C-31")
-        most_coded = max(most_coded, length)
-        count = number(1, 16384 - blocks, "C-29")
-        blocks += count
-        place = 0
-        for _ in range(count):
-            place += number(0, length, "C-30")
-            coded = number(1, 4 << 20, "C-30")
-            plain = number(1, 4 << 20, "C-30")
-            coding = number(1, 5, "C-30")
-            require(place + coded <= length, "C-30")
-            unused = number(0, 1 << 40, "C-34")
-            holes.append((len(plains), len(plains) + unused))
-            plains += bytes(unused) + block_decode(coding, extent[place:place + coded], plain)
-            total += plain
-            require(total <= 128 << 20, "C-30")
-            longest = max(longest, plain)
-            place += coded
-    if extents:
-        memory += most_coded + (4 << 20) + longest + (2 << 20)
-    segments, plain_bytes, made, seen, reach = [], 0, 0, 0, 0
-    for _ in range(number(1, 16384, "C-29")):
-        value = number(3, 3 * (128 << 20) + 2, "C-32")
-        kind, plain = value % 3, value // 3
-        plain_bytes += plain
-        if kind != 2:
-            segments.append((kind, plain))
-            made += plain if kind == 0 else 0
-            continue
-        transform = number(0, len(head["transforms"]) - 1, "C-32")
-        ahead = number(0, (4 << 20) - plain, "C-32")
-        coded = number(1, 4 << 20, "C-32")
-        zeros = number(0, 64 << 10, "C-32")
-        skip = number(0, zeros + coded - 1, "C-32")
-        rest = number(0, zeros + coded - skip - 1, "C-32")
-        number(0, 1 << 20, "C-32")  # only context coding looks at positions
-        segments.append((kind, plain, transform, ahead, coded, zeros, skip, rest))
-        made += zeros + coded - skip - rest
-        seen += plain + ahead
-        reach = max(reach, plain_bytes + ahead)
-    require(at == len(data), "C-29")
-    require(plain_bytes <= 128 << 20 and seen <= 256 << 20 and reach <= plain_bytes, "C-32")
-    require(made == target_bytes, "C-32")
-    return bytes(plains), holes, segments, memory
+    def read_extents(self):
+        extents, end = self.number(0, 4096, "C-29"), 0
+        require(extents == 0 or self.image is not None, "C-30")
+        address = total = 0
+        for _ in range(extents):
+            begin = end + self.number(0, 1 << 40, "C-30")
+            length = self.number(1, 4 << 20, "C-30")
+            end = begin + length
+            require(end <= self.head["source_bytes"], "C-30")
+            require(self.at + 32 <= len(self.data), "C-29")
+            self.extents.append((begin, length, self.data[self.at:self.at + 32]))
+            self.at += 32
+            place = 0
+            for _ in range(self.number(1, 16384 - len(self.blocks), "C-29")):
+                place += self.number(0, length, "C-30")
+                coded = self.number(1, 4 << 20, "C-30")
+                plain = self.number(1, 4 << 20, "C-30")
+                coding = self.number(1, 5, "C-30")
+                address += self.number(0, 1 << 40, "C-34")
+                require(place + coded <= length, "C-30")
+                self.blocks.append(SourceBlock(self.head["source_bytes"] + address, plain,
+                                               len(self.extents) - 1, place, coded, coding))
+                address += plain
+                total += plain
+                require(address <= 1 << 40, "C-34")
+                require(total <= 128 << 20, "C-30")
+                place += coded
+
+    def read_segments(self, target_bytes):
+        self.segments, plain_bytes, made, seen, reach = [], 0, 0, 0, 0
+        for _ in range(self.number(1, 16384, "C-29")):
+            plain, kind = divmod(self.number(3, 3 * (128 << 20) + 2, "C-32"), 3)
+            plain_bytes += plain
+            segment = Segment(kind, plain)
+            if kind == RAW:
+                made += plain
+            if kind == BLOCK_SEGMENT:
+                segment = self.read_block_segment(plain)
+                made += segment.zeros + segment.coded - segment.skip - segment.rest
+                seen += plain + segment.ahead
+                reach = max(reach, plain_bytes + segment.ahead)
+            self.segments.append(segment)
+        require(plain_bytes <= 128 << 20 and seen <= 256 << 20 and reach <= plain_bytes, "C-32")
+        require(made == target_bytes, "C-32")
+
+    def read_block_segment(self, plain):
+        transforms = self.head["transforms"]
+        transform = self.number(0, len(transforms) - 1, "C-32")
+        ahead = self.number(0, (4 << 20) - plain, "C-32")
+        number, _, parameters = transforms[transform].key
+        most = min(most_coded_bytes(number, parameters, plain), 4 << 20)
+        coded = self.number(1, most, "C-32")
+        zeros = self.number(0, 64 << 10, "C-32")
+        skip = self.number(0, zeros + coded - 1, "C-32")
+        rest = self.number(0, zeros + coded - skip - 1, "C-32")
+        advance = self.number(0, 1 << 20, "C-32")
+        return Segment(BLOCK_SEGMENT, plain, transform, ahead, coded, zeros, skip, rest, advance)
+
+    def find_memory(self):
+        memory = 2 << 20
+        if self.extents:
+            memory += max(length for _, length, _ in self.extents) + (4 << 20)
+            memory += max(block.plain for block in self.blocks) + (2 << 20)
+        encoding = 0
+        for segment in self.segments:
+            if segment.kind == BLOCK_SEGMENT:
+                (number, _, parameters), need, _ = self.head["transforms"][segment.transform]
+                seen = segment.plain + segment.ahead
+                encoding = max(encoding,
+                               2 * seen + most_coded_bytes(number, parameters, seen) + need)
+        return memory + encoding
+
+    def position(self, at):
+        """Of the plain byte `at`, from the frame's first byte on."""
+        begin = advance = 0
+        for segment in self.segments:
+            if begin > at:
+                break
+            advance += segment.advance
+            begin += segment.plain
+        return at + advance
+
+    def assemble(self, plain):
+        out, at = bytearray(), 0
+        for segment in self.segments:
+            if segment.kind == RAW:
+                out += plain[at:at + segment.plain]
+            if segment.kind == BLOCK_SEGMENT:
+                # No transform of this reader stops before the end of what it sees.
+                require(segment.ahead == 0, "C-33")
+                made = self.head["transforms"][segment.transform].encode(
+                    bytes(plain[at:at + segment.plain]))
+                require(len(made) == segment.coded, "C-33")
+                made = bytes(segment.zeros) + made
+                out += made[segment.skip:len(made) - segment.rest]
+            at += segment.plain
+        return out
 
 
-def assemble(head, segments, plain):
-    out, at = bytearray(), 0
-    for kind, length, *block in segments:
-        if kind == 0:
-            out += plain[at:at + length]
-        if kind == 2:
-            transform, ahead, coded, zeros, skip, rest = block
-            require(ahead == 0, "C-33")  # no transform of this reader looks ahead
-            made = head["transforms"][transform][2](plain[at:at + length])
-            require(len(made) == coded, "C-33")
-            made = bytes(zeros) + made
-            out += made[skip:len(made) - rest]
-        at += length
-    return out
+class PlainDifference:
+    def __init__(self, stream):
+        self.stream = stream
+
+    def add(self, old, begin, _source, _target):
+        change = self.stream[begin:begin + len(old)]
+        return bytes((a + b) & 255 for a, b in zip(old, change))
+
+    def finish(self):
+        pass
+
+
+class MixedDifference:
+    def __init__(self, coded):
+        self.coded, self.decoder = coded, None
+
+    def add(self, old, _begin, source, target):
+        """`old` is at most one segment."""
+        try:
+            if self.decoder is None:
+                self.decoder = context_mixing.Decoder(self.coded)
+            return self.decoder.decode_segment(old, source, target)
+        except context_mixing.WrongMachine as error:
+            raise Refused("C-53") from error
+        except context_mixing.WrongLength as error:
+            raise Refused("C-54") from error
+
+    def finish(self):
+        require(self.decoder is not None and self.decoder.is_finished(), "C-54")
 
 
 def split_payload(head, payload, before):
+    """The plain streams, a decoder in place of a context-coded one, with their plain lengths."""
     headers = [struct.unpack_from("<BII", payload, 9 * i) for i in range(4)]
     require(36 + sum(header[2] for header in headers) == len(payload), "C-12")
     require(headers[0][1] <= 512 << 10 and headers[1][1] <= 4 << 20, "C-14")
+    require(headers[2][1] + headers[3][1] <= 128 << 20, "C-14")
     streams, at, memory = [], 36, CHUNK + (256 << 10)
     for index, (codec, plain_bytes, coded_bytes) in enumerate(headers):
         coded = payload[at:at + coded_bytes]
         at += coded_bytes
         require(codec in head["listed"], "C-13")
-        if codec == 0:
-            require(plain_bytes == coded_bytes, "C-13")
-            streams.append(coded)
-        else:
-            require(plain_bytes > 0, "C-13")
-            plain, window = zstd_decode(coded, plain_bytes, before if index == 3 else b"")
-            memory += window + (512 << 10) if index else 0
-            streams.append(plain)
+        require(plain_bytes == coded_bytes if codec == STORED else plain_bytes > 0, "C-13")
+        plain, need = coded, 0
+        if codec == ZSTD:
+            plain, window = zstd_decode(coded, plain_bytes, before if index == LITERAL else b"")
+            need = window + (512 << 10)
+        elif codec == LZMA2:
+            plain, dictionary = lzma2_decode(coded, plain_bytes)
+            need = dictionary + (256 << 10)
+        elif codec == CONTEXT_MIXING:
+            require(index == DIFFERENCE, "C-52")
+            plain, need = MixedDifference(coded), (6 << 20) + (128 << 10)
+        if index == DIFFERENCE and codec != CONTEXT_MIXING:
+            plain = PlainDifference(plain)
+        memory += need if index else 0
+        streams.append((plain, plain_bytes))
     return streams, memory
 
 
-def decode_frame(head, payload, target_bytes, source, before):
-    (recipe, control, difference, literal), memory = split_payload(head, payload, before)
-    blocks, holes, segments, more = parse_recipe(head, recipe, target_bytes, source)
-    require(memory + more <= head["memory"], "C-24")
-    plain_bytes = sum(segment[1] for segment in segments)
-    require(len(difference) + len(literal) <= plain_bytes, "C-14")
-    if source is not None:
-        source += blocks
+def decode_frame(head, payload, begin, target_bytes, image, before):
+    """`begin`: where the frame begins in the target."""
+    streams, memory = split_payload(head, payload, before)
+    recipe = Recipe(head, streams[0][0], target_bytes, image)
+    control, (difference, add_bytes), (literal, literal_bytes) = streams[1][0], *streams[2:]
+    require(memory + recipe.memory <= head["memory"], "C-24")
+    require(add_bytes + literal_bytes <= recipe.plain_bytes, "C-14")
+    source = Source(image, recipe.extents, recipe.blocks) if image is not None else None
     out = bytearray()
     at = position = added = taken = 0
     while at < len(control):
         first, at = varint(control, at)
         count, kind = first >> 2, first & 3
         require(count >= 1, "C-15")
-        require(count <= plain_bytes - len(out), "C-17")
+        require(count <= recipe.plain_bytes - len(out), "C-17")
         if kind == 0:
             out += bytes(count)
         elif kind == 1:
-            require(count <= len(literal) - taken, "C-17")
+            require(count <= literal_bytes - taken, "C-17")
             out += literal[taken:taken + count]
             taken += count
         else:
@@ -344,19 +614,21 @@ def decode_frame(head, payload, target_bytes, source, before):
             require(move != 1, "C-15")
             require(source is not None, "C-16")
             position += -(move >> 1) if move & 1 else move >> 1
-            require(0 <= position and position + count <= len(source), "C-16")
-            require(all(position + count <= head["source_bytes"] + begin or position >= head["source_bytes"] + end
-                        for begin, end in holes), "C-34")
-            piece = source[position:position + count]
+            require(0 <= position and position + count <= source.end, "C-16")
+            require(kind == 2 or count <= add_bytes - added, "C-17")
+            for done in range(0, count, context_mixing.SEGMENT):
+                part = min(context_mixing.SEGMENT, count - done)
+                piece = source.read(position + done, part)
+                if kind == 3:
+                    piece = difference.add(piece, added, position + done,
+                                           begin + recipe.position(len(out)))
+                    added += part
+                out += piece
             position += count
-            if kind == 3:
-                require(count <= len(difference) - added, "C-17")
-                change = difference[added:added + count]
-                added += count
-                piece = bytes((a + b) & 255 for a, b in zip(piece, change))
-            out += piece
-    require(len(out) == plain_bytes and added == len(difference) and taken == len(literal), "C-18")
-    return out if not recipe else assemble(head, segments, out)
+    require(len(out) == recipe.plain_bytes and added == add_bytes and taken == literal_bytes,
+            "C-18")
+    difference.finish()
+    return recipe.assemble(out)
 
 
 def apply(data, source):
@@ -373,7 +645,7 @@ def apply(data, source):
         require(hashlib.sha256(payload).digest() == sha, "C-04")
         size = min(count * head["unit"], head["target_bytes"] - len(target))
         before = b"" if source is not None else bytes(target[-LOOK_BACK:])
-        target += decode_frame(head, payload, size, source, before)
+        target += decode_frame(head, payload, len(target), size, source, before)
     require(at == len(data), "C-03")
     require(hashlib.sha256(target).digest() == head["target_sha"], "C-25")
     return bytes(target)
