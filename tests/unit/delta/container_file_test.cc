@@ -85,7 +85,7 @@ TEST_F(ContainerFileTest, WrongSourceLeavesTheOldTargetAlone) {
 // Zeros of the source are never read: what stands there instead cannot reach the target.
 TEST_F(ContainerFileTest, ASourceThatDiffersWhereNothingIsTakenGivesTheRightImage) {
   Bytes source = old_image_;
-  source.insert(source.end(), kBlockBytes, 0);
+  source.insert(source.end(), 4096, 0);
   Write("old", source);
   ASSERT_TRUE(GenerateDelta(Path("old"), Path("new"), Path("delta")).has_value());
   source.back() = 1;
