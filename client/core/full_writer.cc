@@ -72,7 +72,7 @@ Status FullWriter::TakeFrame(std::size_t index, ByteView payload, std::vector<bo
   const std::uint64_t begin = job_.head.FrameBegin(index);
   if (!wanted[static_cast<std::size_t>(begin / kChunkBytes)]) return {};  // came along between two that are needed
   PAWL_TRY(FillTo(begin, wanted));
-  if (!begun_) PAWL_TRY(Begin(begin / kChunkBytes));
+  if (!begun_) PAWL_TRY(Begin(begin / kChunkBytes, wanted));
   const ByteView before = ByteView(buffer_).first(static_cast<std::size_t>(kLookBackBytes + begin - chunk_ * kChunkBytes));
   auto decoded = decoder_->DecodeFrame(index, payload, *this, before);
   if (!decoded) {
@@ -101,7 +101,7 @@ Status FullWriter::FillTo(std::uint64_t end, std::vector<bool>& wanted) {
       begun_ = false;
       continue;
     }
-    if (!begun_) PAWL_TRY(Begin(chunk));
+    if (!begun_) PAWL_TRY(Begin(chunk, wanted));
     PAWL_TRY(FillLocally(std::min(end, ChunkEnd())));
     if (position_ == ChunkEnd()) PAWL_TRY(FinishChunk(wanted));
   }
@@ -134,15 +134,31 @@ Status FullWriter::FillLocally(std::uint64_t end) {
   return {};
 }
 
-// Puts what the chunk's first frames look back at in front of it: the end of the chunk before, which is in the slot as signed.
-Status FullWriter::Begin(std::uint64_t chunk) {
+// Puts what the chunk's first frames look back at in front of it: the end of the chunk before, which was in the slot as signed
+// when it was written. Should it be no longer (a sector that changed since, in another run), it is made anew first: else this
+// chunk could never come out right, however often it is fetched.
+Status FullWriter::Begin(std::uint64_t chunk, std::vector<bool>& wanted) {
   chunk_ = chunk;
   position_ = chunk * kChunkBytes;
   used_local_ = false;
   changed_ = false;
   begun_ = true;
   if (chunk == 0) return {};
-  return job_.target.ReadAt(position_ - kLookBackBytes, ByteSpan(buffer_).first(static_cast<std::size_t>(kLookBackBytes)));
+  const ByteSpan before = ByteSpan(buffer_).last(static_cast<std::size_t>(kChunkBytes));
+  const Status read = job_.target.ReadAt(position_ - kChunkBytes, before);
+  if (!read && read.error().code() != ErrorCode::kIo) return read;
+  if (!read || HashSha256(before) != job_.chunks[static_cast<std::size_t>(chunk - 1)]) {
+    wanted[static_cast<std::size_t>(chunk - 1)] = true;
+    chunk_ = chunk - 1;
+    return Distrust(Error(ErrorCode::kChunkDigestMismatch, Format("chunk {} of the image changed after it was written", chunk - 1)));
+  }
+  KeepEnd();
+  return {};
+}
+
+// The end of a chunk is what the next one looks back at.
+void FullWriter::KeepEnd() {
+  std::copy_n(buffer_.end() - static_cast<std::ptrdiff_t>(kLookBackBytes), kLookBackBytes, buffer_.begin());
 }
 
 Status FullWriter::FinishChunk(std::vector<bool>& wanted) {
@@ -161,8 +177,7 @@ Status FullWriter::FinishChunk(std::vector<bool>& wanted) {
   PAWL_TRY(on_chunk_(chunk_));
   const std::uint64_t next = chunk_ + 1;
   if (next >= wanted.size() || !wanted[static_cast<std::size_t>(next)]) return {};
-  // The end of this chunk is what the next one looks back at.
-  std::copy_n(buffer_.end() - static_cast<std::ptrdiff_t>(kLookBackBytes), kLookBackBytes, buffer_.begin());
+  KeepEnd();
   chunk_ = next;
   used_local_ = false;
   changed_ = false;

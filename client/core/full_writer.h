@@ -4,7 +4,8 @@
 // Writes chunks of the target slot from the full container: fetches the frames that are missing, takes the other blocks from the device
 // itself where a block index has found them (any-base updates), and writes nothing that is not as signed.
 //
-// A chunk that does not come out right with the device's own blocks (a hint that lied, a sector that changed) is fetched whole, once.
+// A chunk that does not come out right with the device's own blocks (a hint that lied, a sector that changed) is fetched whole, once;
+// so is one that was written before and has changed since.
 // Memory: two chunks, one payload and the decoder's bound. Source: docs/adr/0016-any-base-updates.md.
 
 #include <cstdint>
@@ -43,7 +44,7 @@ class FullWriter : private delta::ChunkSink {
   FullWriter(Http& http, const FullJob& job, OnChunk on_chunk) : http_(http), job_(job), on_chunk_(std::move(on_chunk)) {}
 
   // Makes the wanted chunks, in ascending order. `wanted` has a flag for each chunk; those that are made lose it.
-  // REQUIRES: what lies before a wanted chunk and is not wanted itself is in the slot already.
+  // What lies before a wanted chunk and is not wanted itself was written already; where it has changed since, it is made again.
   // ERRORS: E03xx, E04xx, of the target: kIo, kNoSpace. Chunks that were made stay made.
   Status Run(std::vector<bool>& wanted);
 
@@ -56,7 +57,8 @@ class FullWriter : private delta::ChunkSink {
   Status TakeFrame(std::size_t index, ByteView payload, std::vector<bool>& wanted);
   Status FillTo(std::uint64_t end, std::vector<bool>& wanted);
   Status FillLocally(std::uint64_t end);
-  Status Begin(std::uint64_t chunk);
+  Status Begin(std::uint64_t chunk, std::vector<bool>& wanted);
+  void KeepEnd();
   Status FinishChunk(std::vector<bool>& wanted);
   Status Take(std::uint64_t begin, ByteView data) override;
   std::unexpected<Error> Distrust(Error why);

@@ -222,6 +222,26 @@ TEST_F(AnyBaseFlowTest, ABrokenConnectionGoesOnAtTheNextChunk) {
   EXPECT_LT(outcome->bytes_fetched, outcome->bytes_full * 15 / 10);
 }
 
+// What was written in an earlier run is what the next frames look back at.
+TEST_F(AnyBaseFlowTest, ASectorThatRotsBetweenTwoRunsIsMadeAgainAndTheUpdateEnds) {
+  for (const std::uint64_t distance : {512U, 4096U, 65536U, 126976U, 500000U}) {
+    SCOPED_TRACE(distance);
+    const std::string path = Of("1.1").full.file.path;
+    world.http.Remove(Of("1.1").index->path);
+    const Bytes full = world.http.file(path);
+    SimDevice device(world, "1.0");
+    world.http.file(path).back() ^= 1U;
+    ASSERT_THAT(device.Update(), IsError(ErrorCode::kFrameHashMismatch));
+    world.http.file(path) = full;
+    ASSERT_EQ(device.State().update.progress.size(), 1U);
+    const std::uint64_t next = device.State().update.progress[0].next_frame;
+    ASSERT_GT(next, 0U);
+    device.slots.disk(Slot::kB).Plant(next * kChunkBytes - distance, Bytes(512, 0xA5));
+    EXPECT_TRUE(device.RunToRest(2));
+    EXPECT_EQ(device.RunningVersion(), "1.1");
+  }
+}
+
 class BrokenDeltaTest : public AnyBaseFlowTest {
  protected:
   BrokenDeltaTest() : AnyBaseFlowTest({"1.0"}) {}
