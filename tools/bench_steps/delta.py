@@ -18,6 +18,7 @@ from .delta_store import Digests, Store, cache_folder, ready_pairs
 from .measure import ROOT, BenchError, machine, run_quietly, say
 from .meter import Meter, Stopped
 
+REUSES_OURS = ("all", "stored")
 QUICK_BYTES = 16 << 20  # --quick leaves larger files out
 
 
@@ -35,6 +36,9 @@ class Bench:
     def key(self, tool, pair):
         old, new = tool.inputs(pair)
         return [self.digest(old), self.digest(new), tool.name, tool.version(), tool.arguments]
+
+    def is_stored(self, tool, pair):
+        return self.store.find(self.key(tool, pair)) is not None
 
     def result_of(self, tool, pair, may_reuse):
         """Measures one tool on one pair, or takes what the store has when that is allowed."""
@@ -129,10 +133,12 @@ def run_pairs(bench, signer, report):
     if signer:
         for pair in pairs:
             for tool in Pawl.variants(signer, options.efforts, options.threads):
-                results.append(bench.result_of(tool, pair, options.reuse == "all"))
+                results.append(bench.result_of(tool, pair, options.reuse in REUSES_OURS))
             report["plain_copy"][pair.name] = plain_copy(pair, bench.work, bench.meter)
     for peer in peers:
         for pair in pairs:
+            if options.reuse == "stored" and not bench.is_stored(peer, pair):
+                continue
             try:
                 results.append(bench.result_of(peer, pair, bool(options.reuse)))
             except BenchError as error:
@@ -162,9 +168,11 @@ def parse(arguments):
     parser.add_argument("--threads", nargs="+", type=whole_number, metavar="N",
                         default=sorted({1, os.cpu_count() or 1}),
                         help="Pawl makes its delta with each of these (1 and all cores)")
-    parser.add_argument("--reuse", nargs="?", const="peers", choices=("peers", "all"),
+    parser.add_argument("--reuse", nargs="?", const="peers",
+                        choices=("peers", "all", "stored"),
                         help="take results of earlier runs for the same bytes, version and "
-                             "arguments: of the peers, or also of this build of Pawl")
+                             "arguments: of the peers, or also of this build of Pawl; stored: and "
+                             "run no peer that has none")
     parser.add_argument("--curves", action="store_true",
                         help="cost against 0, 1, 10, 100 changed files, instead of the pairs")
     parser.add_argument("--layers", action="store_true",

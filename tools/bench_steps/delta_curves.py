@@ -23,7 +23,7 @@ def measure(bench, signer):
         _, size, files = pair.name.split("-")
         for effort in bench.options.efforts:
             tool = Pawl(signer, effort, max(bench.options.threads))
-            result = bench.result_of(tool, pair, bench.options.reuse == "all")
+            result = bench.result_of(tool, pair, bench.options.reuse in ("all", "stored"))
             points.append({"image_mib": int(size), "files": int(files), "effort": effort} | result)
     return points
 
@@ -40,6 +40,6 @@ def layers(bench, signer, pairs):
         for effort in bench.options.efforts:
             for without in [None, *offered]:
                 tool = Pawl(signer, effort, max(bench.options.threads), without)
-                result = bench.result_of(tool, pair, bench.options.reuse == "all")
+                result = bench.result_of(tool, pair, bench.options.reuse in ("all", "stored"))
                 rows.append({"effort": effort, "without": without} | result)
     return rows
