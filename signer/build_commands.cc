@@ -9,6 +9,7 @@
 #include "signer/commands.h"
 #include "signer/delta_builder.h"
 #include "signer/drafts.h"
+#include "signer/encoder_list.h"
 #include "signer/progress_bar.h"
 #include "signer/release_builder.h"
 
@@ -29,6 +30,7 @@ struct BuildOptions {
   std::uint64_t deadline_s = manifest::HealthPolicy{}.deadline_s;
   std::uint64_t tries = manifest::HealthPolicy{}.tries;
   std::string notes;
+  std::string encoders{kOwnEncoders};
   std::string effort = "fast";
   std::uint64_t threads = 0;
   std::string confirm;
@@ -51,6 +53,9 @@ void BindBuild(Arguments& arguments, BuildOptions& options) {
                    "seconds for all checks together (120)");
   arguments.Option("--tries", options.tries, "boots of the trial before falling back, 1 to 3 (1)");
   arguments.Option("--notes", options.notes, "release notes, for people");
+  arguments.Option("--encoders", options.encoders,
+                   "of the agent in the image: a FILE that 'pawl-agent encoders' wrote, none, or "
+                   "own: the agent is of this program's build (own)");
   arguments.Option("--effort", options.effort, "fast or best");
   arguments.Option("--threads", options.threads, "0: one for each core");
   arguments.Option("--confirm", options.confirm, "epoch-N, for a jump of the security epoch");
@@ -69,6 +74,7 @@ Result<BuildRequest> ToRequest(const Workspace& workspace, const BuildOptions& o
   request.health_hooks = SplitCommas(options.hooks);
   request.health = {options.deadline_s, options.tries};
   request.notes = options.notes;
+  request.encoders = options.encoders;
   PAWL_ASSIGN_OR_RETURN(request.effort, ParseEffort(options.effort));
   request.threads = static_cast<unsigned>(std::min<std::uint64_t>(options.threads, 1024));
   request.confirm = options.confirm;
@@ -108,6 +114,7 @@ Result<Answer> Build(const BuildOptions& options) {
                      {"build", manifest.build},
                      {"epoch", manifest.epoch},
                      {"directory", release.directory},
+                     {"encoders", manifest.encoders},
                      {"components", std::move(components)}};
   return answer;
 }
@@ -143,12 +150,14 @@ void AddOutcome(const DeltaRequest& request, const DeltaOutcome& outcome, Answer
       outcome.kept
           ? ""
           : Format("   dropped: more than {} % of the full container", kMaxDeltaPercentOfFull));
+  answer.text += LeftOutText(outcome.left_out);
   answer.json["deltas"].push_back(Json{{"from", request.from},
                                        {"to", request.to},
                                        {"component", outcome.component},
                                        {"bytes", outcome.delta_bytes},
                                        {"full_bytes", outcome.full_bytes},
                                        {"memory", outcome.memory_bytes},
+                                       {"left_out", LeftOutJson(outcome.left_out)},
                                        {"kept", outcome.kept}});
 }
 

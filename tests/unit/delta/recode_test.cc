@@ -296,6 +296,33 @@ TEST_F(RecodeTest, LayerCanBeLeftOut) {
   EXPECT_GT(sink.Container().size(), 40'000U);
 }
 
+// M-56. One compressor in three is shut out: its block stays as it is, and the delta stays exact.
+TEST_F(RecodeTest, EncodersThatTheAgentLacksAreNotUsed) {
+  old_ = ImageOfMembers(false);
+  new_ = ImageOfMembers(true);
+  MemoryReader before(old_);
+  MemoryReader after(new_);
+  GenerateOptions options;
+  options.encoders = EncoderFamilies{{TransformId::kZstd, 1}, {TransformId::kDeflate, 1}};
+  testing::MemorySink sink;
+  const auto info = Generate(&before, after, sink, options);
+  ASSERT_TRUE(info.has_value());
+  EXPECT_EQ(info->head.transforms.size(), 2U);
+  EXPECT_EQ(info->statistics.blocks_encoded, 2U);
+  EXPECT_EQ(info->statistics.blocks_not_reproducible, 0U);
+  const std::map<TransformId, std::uint64_t> left_out = {{TransformId::kXz, 1}};
+  EXPECT_EQ(info->statistics.blocks_left_out, left_out);
+  EXPECT_TRUE(testing::Apply(sink.Container(), &old_, 32U << 20).value_or(Bytes()) == new_);
+
+  options.encoders = EncoderFamilies();
+  testing::MemorySink plain;
+  const auto without = Generate(&before, after, plain, options);
+  ASSERT_TRUE(without.has_value());
+  EXPECT_TRUE(without->head.transforms.empty());
+  EXPECT_EQ(without->statistics.blocks_left_out.size(), 3U);
+  EXPECT_TRUE(testing::Apply(plain.Container(), &old_, 32U << 20).value_or(Bytes()) == new_);
+}
+
 TEST_F(RecodeTest, BestEffortMakesTheSameTarget) {
   if (!MakeImages(kSquashfs, SquashfsOptions("lz4 -Xhc"))) GTEST_SKIP() << "no mksquashfs";
   MemoryReader before(old_);
