@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Encoders that releases declare, and deltas that keep to them.
+// Encoders that releases declare, deltas that keep to them, and what a build says about blocks.
 
 #include <random>
 
 #include "delta/apply/block_codec.h"
+#include "signer/block_report.h"
 #include "signer/delta_builder.h"
 #include "signer/encoder_list.h"
 #include "signer/release_builder.h"
@@ -103,6 +104,40 @@ TEST_F(EncodersTest, ADeltaUsesOnlyEncodersOfTheReleaseThatDevicesRun) {
   EXPECT_LT(own.delta_bytes * 10, none.delta_bytes);
   EXPECT_EQ(LeftOutText(none.left_out),
             "  8 zstd blocks not looked into: 1.1 declares no zstd encoder\n");
+}
+
+delta::EncodableShare Share(std::uint64_t encodable, std::uint64_t coded_bytes) {
+  delta::EncodableShare share;
+  share.holder = delta::BlockHolder::kSquashfs;
+  share.image_bytes = 1'000'000;
+  share.blocks = 200;
+  share.coded_bytes = coded_bytes;
+  share.sample[delta::TransformId::kZstd] = {100, encodable};
+  return share;
+}
+
+TEST_F(EncodersTest, AHintSaysHowToMakeTheImageWhenFewBlocksAreEncodable) {
+  const BlockReport good = DescribeShare(Share(95, 900'000));
+  EXPECT_EQ(good.text.find("warning"), std::string::npos);
+  EXPECT_EQ(good.json["percent"], 95);
+  EXPECT_TRUE(good.json["hints"].empty());
+  const BlockReport bad = DescribeShare(Share(94, 900'000));
+  EXPECT_NE(bad.text.find("warning"), std::string::npos);
+  EXPECT_NE(bad.text.find(delta::LibraryName(delta::TransformId::kZstd)), std::string::npos);
+  EXPECT_NE(bad.text.find("mksquashfs"), std::string::npos);
+  EXPECT_EQ(bad.json["hints"][0]["encoder"], "zstd");
+  EXPECT_EQ(DescribeShare(Share(0, 40'000)).text.find("warning"), std::string::npos);
+  EXPECT_TRUE(DescribeShare(delta::EncodableShare()).text.empty());
+}
+
+TEST_F(EncodersTest, AnImageIsReportedByItsBlocks) {
+  const std::string path = directory_.Path("image");
+  WriteText(path, FramesOf(1));
+  const auto report = ReportBlocks(path, 1);
+  ASSERT_TRUE(report) << report.error().Message();
+  EXPECT_EQ(report->json["found"], 8);
+  EXPECT_EQ(report->json["percent"], 100);
+  EXPECT_EQ(report->json["holder"], "single files");
 }
 
 }  // namespace
