@@ -19,5 +19,6 @@ Command HistoryCommand();
 Command StatementCommand();
 Command ProvisionCommand();
 Command DoctorCommand();
+Command EncodersCommand();
 
 }  // namespace pawl::client

@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
       "pawl-agent",
       "updates this device and reports its integrity state",
       {StatusCommand(), CheckCommand(), UpdateCommand(), ConfirmCommand(), RunCommand(), InstallCommand(), OrderRequestCommand(), OrderApplyCommand(), HistoryCommand(), StatementCommand(),
-       DoctorCommand(), ProvisionCommand()},
+       DoctorCommand(), EncodersCommand(), ProvisionCommand()},
       "status"};
   return pawl::RunProgram(program, argc, argv);
 }

@@ -6,9 +6,11 @@
 
 #include "base/format.h"
 #include "base/progress.h"
+#include "signer/block_report.h"
 #include "signer/commands.h"
 #include "signer/delta_builder.h"
 #include "signer/drafts.h"
+#include "signer/encoder_list.h"
 #include "signer/progress_bar.h"
 #include "signer/release_builder.h"
 
@@ -29,6 +31,7 @@ struct BuildOptions {
   std::uint64_t deadline_s = manifest::HealthPolicy{}.deadline_s;
   std::uint64_t tries = manifest::HealthPolicy{}.tries;
   std::string notes;
+  std::string encoders{kOwnEncoders};
   std::string effort = "fast";
   std::uint64_t threads = 0;
   std::string confirm;
@@ -51,6 +54,9 @@ void BindBuild(Arguments& arguments, BuildOptions& options) {
                    "seconds for all checks together (120)");
   arguments.Option("--tries", options.tries, "boots of the trial before falling back, 1 to 3 (1)");
   arguments.Option("--notes", options.notes, "release notes, for people");
+  arguments.Option("--encoders", options.encoders,
+                   "of the agent in the image: a FILE that 'pawl-agent encoders' wrote, none, or "
+                   "own: the agent is of this program's build (own)");
   arguments.Option("--effort", options.effort, "fast or best");
   arguments.Option("--threads", options.threads, "0: one for each core");
   arguments.Option("--confirm", options.confirm, "epoch-N, for a jump of the security epoch");
@@ -69,10 +75,20 @@ Result<BuildRequest> ToRequest(const Workspace& workspace, const BuildOptions& o
   request.health_hooks = SplitCommas(options.hooks);
   request.health = {options.deadline_s, options.tries};
   request.notes = options.notes;
+  request.encoders = options.encoders;
   PAWL_ASSIGN_OR_RETURN(request.effort, ParseEffort(options.effort));
   request.threads = static_cast<unsigned>(std::min<std::uint64_t>(options.threads, 1024));
   request.confirm = options.confirm;
   return request;
+}
+
+// The release is built by now: what cannot be measured is told, and fails nothing.
+BlockReport BlocksOf(const BuildRequest& request, const std::string& component) {
+  const auto image = std::ranges::find(request.images, component, &NamedImage::name);
+  if (image == request.images.end()) return {};
+  auto report = ReportBlocks(image->path, request.threads);
+  if (report) return *std::move(report);
+  return {Format("  {:<10} not measured: {}\n", "blocks", report.error().Message()), Json()};
 }
 
 Result<Answer> Build(const BuildOptions& options) {
@@ -92,11 +108,14 @@ Result<Answer> Build(const BuildOptions& options) {
     answer.text += Format("  {:<10} {}   sha256 {}…   full container {}\n", component.name,
                           HumanBytes(component.size), component.sha256.Hex().substr(0, 16),
                           HumanBytes(component.full.file.length));
+    BlockReport blocks = BlocksOf(request, component.name);
+    answer.text += blocks.text;
     components.push_back(Json{{"name", component.name},
                               {"size", component.size},
                               {"sha256", component.sha256.Hex()},
                               {"full_bytes", component.full.file.length},
-                              {"memory", component.full.memory}});
+                              {"memory", component.full.memory},
+                              {"blocks", std::move(blocks.json)}});
   }
   answer.text += Format(
       "wrote {}/manifest.json (unsigned)\n"
@@ -108,6 +127,7 @@ Result<Answer> Build(const BuildOptions& options) {
                      {"build", manifest.build},
                      {"epoch", manifest.epoch},
                      {"directory", release.directory},
+                     {"encoders", manifest.encoders},
                      {"components", std::move(components)}};
   return answer;
 }
@@ -143,12 +163,14 @@ void AddOutcome(const DeltaRequest& request, const DeltaOutcome& outcome, Answer
       outcome.kept
           ? ""
           : Format("   dropped: more than {} % of the full container", kMaxDeltaPercentOfFull));
+  answer.text += LeftOutText(outcome.left_out);
   answer.json["deltas"].push_back(Json{{"from", request.from},
                                        {"to", request.to},
                                        {"component", outcome.component},
                                        {"bytes", outcome.delta_bytes},
                                        {"full_bytes", outcome.full_bytes},
                                        {"memory", outcome.memory_bytes},
+                                       {"left_out", LeftOutJson(outcome.left_out)},
                                        {"kept", outcome.kept}});
 }
 

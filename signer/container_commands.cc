@@ -9,6 +9,7 @@
 #include "delta/apply/apply_container.h"
 #include "delta/generate/generator.h"
 #include "signer/commands.h"
+#include "signer/encoder_list.h"
 #include "signer/progress_bar.h"
 #include "signer/release_builder.h"
 
@@ -25,6 +26,7 @@ struct MakeOptions {
   std::string memory = "1GiB";
   std::uint64_t threads = 0;
   std::vector<std::string> without;
+  std::string encoders{kOwnEncoders};
 };
 
 void BindEngine(Arguments& arguments, MakeOptions& options) {
@@ -57,14 +59,16 @@ Result<delta::GenerateOptions> EngineOptions(const MakeOptions& options, Progres
   return engine;
 }
 
-Answer Made(const std::string& path, const delta::ContainerInfo& info) {
+Answer Made(const std::string& path, const delta::ContainerInfo& info,
+            const std::vector<LeftOut>& left_out) {
   const auto& statistics = info.statistics;
   const double percent = 100.0 * static_cast<double>(info.file_bytes) /
                          static_cast<double>(std::max<std::uint64_t>(info.head.target.bytes, 1));
   return {
       Format("wrote {}: {} ({:.2f} % of the image's {}), {} frames, device memory {}\nsha256 {}\n",
              path, HumanBytes(info.file_bytes), percent, HumanBytes(info.head.target.bytes),
-             info.head.frames.size(), HumanBytes(info.head.memory_bytes), info.sha256.Hex()),
+             info.head.frames.size(), HumanBytes(info.head.memory_bytes), info.sha256.Hex()) +
+          LeftOutText(left_out),
       Json{{"schema", "pawl.container/1"},
            {"file", path},
            {"bytes", info.file_bytes},
@@ -84,17 +88,23 @@ Answer Made(const std::string& path, const delta::ContainerInfo& info) {
             Json{{"found", statistics.blocks_found},
                  {"kept", statistics.blocks_kept},
                  {"encoded", statistics.blocks_encoded},
-                 {"not_reproducible", statistics.blocks_not_reproducible}}}}};
+                 {"not_reproducible", statistics.blocks_not_reproducible},
+                 {"left_out", LeftOutJson(left_out)}}}}};
 }
 
 Result<Answer> Make(const MakeOptions& options) {
   ProgressBar bar("making the delta");
-  PAWL_ASSIGN_OR_RETURN(const delta::GenerateOptions engine, EngineOptions(options, bar));
+  PAWL_ASSIGN_OR_RETURN(delta::GenerateOptions engine, EngineOptions(options, bar));
+  PAWL_ASSIGN_OR_RETURN(const auto declared, ReadEncoders(options.encoders));
+  PAWL_ASSIGN_OR_RETURN(const auto match, delta::EncoderMatch::Of(declared));
+  engine.encoders = match.usable();
   PAWL_ASSIGN_OR_RETURN(
       const delta::ContainerInfo info,
       delta::GenerateDelta(options.old_path, options.new_path, options.out_path, engine));
   bar.Finish();
-  return Made(options.out_path, info);
+  const std::string who =
+      options.encoders == kNoEncoders ? "an agent without encoders" : options.encoders;
+  return Made(options.out_path, info, ListLeftOut(info.statistics, match, who));
 }
 
 Result<Answer> Full(const MakeOptions& options) {
@@ -103,7 +113,7 @@ Result<Answer> Full(const MakeOptions& options) {
   PAWL_ASSIGN_OR_RETURN(const delta::ContainerInfo info,
                         delta::GenerateFull(options.new_path, options.out_path, engine));
   bar.Finish();
-  return Made(options.out_path, info);
+  return Made(options.out_path, info, {});
 }
 
 struct ApplyOptions {
@@ -134,9 +144,7 @@ constexpr std::array<std::string_view, delta::kStreamCount> kStreamNames{
     "recipe", "control", "difference", "literal"};
 
 std::string TransformName(const delta::Transform& transform) {
-  constexpr std::array<std::string_view, 5> kNames{"unknown", "zstd", "xz", "deflate", "lz4"};
-  const auto id = static_cast<std::size_t>(transform.id);
-  return Format("{} with parameters {:#x}", kNames.at(id < kNames.size() ? id : 0),
+  return Format("{} with parameters {:#x}", delta::FamilyName(transform.id),
                 transform.parameters);
 }
 
@@ -258,6 +266,9 @@ std::vector<Command> ContainerCommands() {
        Declare<MakeOptions>(
            [](Arguments& arguments, MakeOptions& options) {
              BindEngine(arguments, options);
+             arguments.Option("--encoders", options.encoders,
+                              "of the agent that devices run: a FILE that 'pawl-agent encoders' "
+                              "wrote, none, or own: as this program (own)");
              arguments.Option("--without", options.without,
                               "to measure what a layer gains, leave it out: " +
                                   std::string(kLayerHelp));

@@ -55,20 +55,35 @@ Result<manifest::FileReference> CopyChunkList(const BuiltRelease& from, const Co
   return StorePayload(bytes, "chunks", to.directory);
 }
 
-Result<DeltaOutcome> AddDelta(const DeltaRequest& request, const BuiltRelease& from,
-                              const Component& source, BuiltRelease& to, Component& target,
-                              const std::string& work) {
+// What every component of a delta has in common.
+struct DeltaJob {
+  const DeltaRequest& request;
+  const BuiltRelease& from;
+  BuiltRelease& to;
+  delta::EncoderMatch encoders;  // of the agent in `from`
+  std::string work;
+};
+
+Result<DeltaOutcome> AddDelta(const DeltaJob& job, const Component& source, Component& target) {
+  const auto& [request, from, to, encoders, work] = job;
   const std::string old_image = JoinPath(work, "old.image");
   const std::string new_image = JoinPath(work, "new.image");
   const std::string container = JoinPath(work, "delta.pawl");
   PAWL_TRY(UnpackImage(from, source, old_image));
   PAWL_TRY(UnpackImage(to, target, new_image));
+  //= docs/manifest-format.md#M-56
+  delta::GenerateOptions generate = request.generate;
+  generate.encoders = encoders.usable();
   PAWL_ASSIGN_OR_RETURN(const delta::ContainerInfo info,
-                        delta::GenerateDelta(old_image, new_image, container, request.generate));
+                        delta::GenerateDelta(old_image, new_image, container, generate));
   PAWL_TRY(ProveDelta(old_image, container, new_image, JoinPath(work, "proof.image"),
                       request.decoder_memory));
-  DeltaOutcome outcome{target.name, info.file_bytes, target.full.file.length,
-                       info.head.memory_bytes, false};
+  DeltaOutcome outcome{target.name,
+                       info.file_bytes,
+                       target.full.file.length,
+                       info.head.memory_bytes,
+                       ListLeftOut(info.statistics, encoders, request.from),
+                       false};
   std::erase_if(target.deltas, [&](const auto& old) { return old.source_sha256 == source.sha256; });
   if (info.file_bytes * 100 > target.full.file.length * kMaxDeltaPercentOfFull) return outcome;
   manifest::Delta delta;
@@ -115,12 +130,14 @@ Result<std::vector<DeltaOutcome>> AddDeltas(const Workspace& workspace,
   PAWL_ASSIGN_OR_RETURN(BuiltRelease to, LoadBuiltRelease(workspace, request.product, request.to));
   PAWL_ASSIGN_OR_RETURN(const ScratchDirectory scratch,
                         ScratchDirectory::Create(workspace.Path("releases/" + request.product)));
+  PAWL_ASSIGN_OR_RETURN(delta::EncoderMatch encoders,
+                        delta::EncoderMatch::Of(from.manifest.encoders));
+  const DeltaJob job{request, from, to, std::move(encoders), scratch.path()};
   std::vector<DeltaOutcome> outcomes;
   for (Component& target : to.manifest.components) {
     const auto source = std::ranges::find(from.manifest.components, target.name, &Component::name);
     if (source == from.manifest.components.end()) continue;
-    PAWL_ASSIGN_OR_RETURN(DeltaOutcome outcome,
-                          AddDelta(request, from, *source, to, target, scratch.path()));
+    PAWL_ASSIGN_OR_RETURN(DeltaOutcome outcome, AddDelta(job, *source, target));
     outcomes.push_back(std::move(outcome));
     PAWL_TRY(RemoveIfThere(scratch.path()));
   }

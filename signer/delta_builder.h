@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "delta/apply/apply_container.h"
 #include "delta/generate/generator.h"
+#include "signer/encoder_list.h"
 #include "signer/workspace.h"
 
 namespace pawl::signer {
@@ -22,7 +23,7 @@ struct DeltaRequest {
   std::string product;
   std::string from;
   std::string to;
-  delta::GenerateOptions generate;
+  delta::GenerateOptions generate;  // but `encoders`: those that release `from` declares
   std::uint64_t decoder_memory = delta::kDefaultDecoderMemory;  // bytes
 };
 
@@ -31,6 +32,7 @@ struct DeltaOutcome {
   std::uint64_t delta_bytes = 0;
   std::uint64_t full_bytes = 0;    // of the full container
   std::uint64_t memory_bytes = 0;  // the device needs to decode it
+  std::vector<LeftOut> left_out;  // compressed blocks that the agent of `from` cannot make
   bool kept = false;  // false: larger than kMaxDeltaPercentOfFull of the full container
 };
 

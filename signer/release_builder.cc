@@ -10,6 +10,7 @@
 #include "delta/apply/apply_container.h"
 #include "delta/apply/block_index.h"
 #include "delta/apply/chunks.h"
+#include "signer/encoder_list.h"
 #include "signer/image_identity.h"
 #include "signer/scratch.h"
 
@@ -176,6 +177,7 @@ Result<ReleaseManifest> StartManifest(const Workspace& workspace, const BuildReq
   release.health_hooks = request.health_hooks;
   release.health = request.health;
   release.notes = request.notes;
+  PAWL_ASSIGN_OR_RETURN(release.encoders, ReadEncoders(request.encoders));
   PAWL_TRY(CheckNames(workspace, request, release));
   return release;
 }

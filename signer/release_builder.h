@@ -37,6 +37,9 @@ struct BuildRequest {
   std::vector<std::string> health_hooks;
   manifest::HealthPolicy health;
   std::string notes;
+  // Of the agent inside the image: what ReadEncoders understands. When it is told wrongly, devices
+  // refuse the deltas before they write, and fetch more.
+  std::string encoders = "own";
   delta::Effort effort = delta::Effort::kFast;
   unsigned threads = 0;
   std::string confirm;  // "epoch-N" for a jump of more than one

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -162,15 +163,22 @@ class Agent {
     std::optional<FullRoute> full;
     std::uint64_t fetched = 0;  // bytes, to choose
   };
+  // One component on its way into the slot.
+  struct Writing;
   Status WriteComponent(const manifest::Component& component, UpdateOutcome& outcome);
-  Result<Way> ChooseWay(const manifest::Component& component, const WriteProgress& known, const LocalSlots& slots);
-  Status TurnToFull(const manifest::Component& component, const std::optional<Error>& given_up, const LocalSlots& slots, Way& way,
+  Status InstallByWays(Writing& writing, UpdateOutcome& outcome);
+  Status BeginWay(Writing& writing, const Way& way, UpdateOutcome& outcome);
+  Result<Way> ChooseWay(const Writing& writing, std::optional<FullRoute> full);
+  Status TurnToFull(const Writing& writing, const std::optional<Error>& given_up, Way& way,
                     UpdateOutcome& outcome);
+  void NoteGivenUp(const manifest::Component& component, const Error& why, UpdateOutcome& outcome);
   WriteProgress KnownProgress(const std::string& component, const std::string& partition) const;
   void KeepProgress(const WriteProgress& progress);
   Result<std::vector<Sha256Digest>> MeasureBooted(const std::string& component, std::uint64_t size_bytes);
   Result<std::vector<Sha256Digest>> FetchChunkList(const manifest::ChunkListReference& reference, std::uint64_t image_size);
-  Result<Route> RouteFor(const manifest::Component& component);
+  // `refused`: indices of deltas that are out of the question.
+  Result<Route> RouteFor(const manifest::Component& component,
+                         const std::set<std::size_t>& refused);
   Status RaiseFloor();
   Status AdoptRescue();
   Status AbandonOrder(const Error& why);

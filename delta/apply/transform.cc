@@ -29,6 +29,8 @@ class XorShift {
   std::uint64_t state_ = 0x5041574C;
 };
 
+}  // namespace
+
 std::uint32_t LibraryVersion(TransformId id) {
   switch (id) {
     case TransformId::kZstd:
@@ -42,8 +44,6 @@ std::uint32_t LibraryVersion(TransformId id) {
   }
   return 0;
 }
-
-}  // namespace
 
 Transform ZstdTransform(int level, bool checksum, bool known_size) {
   return {TransformId::kZstd, 1,

@@ -53,6 +53,9 @@ struct TransformEntry {
 // True when this build has the transform's id and version and its parameters have a meaning.
 bool Supports(const Transform& transform);
 
+// Of the library that this build encodes with, as the library counts; 0: none.
+std::uint32_t LibraryVersion(TransformId id);
+
 // SHA-256 of what this build's encoder makes of the self-test text.
 // ERRORS: kTransformUnsupported; kInternal from the library.
 Result<Sha256Digest> SelfTest(const Transform& transform);

@@ -2,6 +2,7 @@
 #include "delta/generate/found_blocks.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace pawl::delta {
@@ -51,9 +52,17 @@ void SortBlocks(std::uint64_t image_bytes, FoundBlocks& found) {
 }
 
 Result<FoundBlocks> FindBlocks(RandomReader& image) {
-  for (const auto& find : {FindSquashfsBlocks, FindErofsBlocks, FindMemberBlocks}) {
+  using Find = Result<FoundBlocks> (*)(RandomReader&);
+  constexpr std::array<std::pair<BlockHolder, Find>, 3> kFinders = {{
+      {BlockHolder::kSquashfs, FindSquashfsBlocks},
+      {BlockHolder::kErofs, FindErofsBlocks},
+      {BlockHolder::kMembers, FindMemberBlocks},
+  }};
+  for (const auto& [holder, find] : kFinders) {
     PAWL_ASSIGN_OR_RETURN(FoundBlocks found, find(image));
-    if (!found.blocks.empty()) return found;
+    if (found.blocks.empty()) continue;
+    found.holder = holder;
+    return found;
   }
   return FoundBlocks();
 }

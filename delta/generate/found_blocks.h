@@ -29,7 +29,16 @@ struct FoundBlock {
   BlockCoding coding = BlockCoding::kZstd;
 };
 
+// What holds the blocks.
+enum class BlockHolder : std::uint8_t {
+  kNone,
+  kSquashfs,
+  kErofs,
+  kMembers,  // .gz, .xz and .zst at any place of any image
+};
+
 struct FoundBlocks {
+  BlockHolder holder = BlockHolder::kNone;
   std::vector<FoundBlock> blocks;  // in order of offset, apart from each other
   std::vector<std::vector<Transform>> choices;
 };

@@ -10,6 +10,8 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -18,6 +20,7 @@
 #include "base/result.h"
 #include "delta/apply/apply_container.h"
 #include "delta/apply/chunks.h"
+#include "delta/apply/encoder_names.h"
 #include "delta/apply/head.h"
 
 namespace pawl::delta {
@@ -40,6 +43,9 @@ struct GenerateOptions {
   std::set<Layer> without = {};              // for measurements only: larger deltas
   // Compressed blocks are looked into only as far as decoders may spend this, in bytes.
   std::uint64_t decoder_memory_bytes = kDefaultDecoderMemory;
+  // What the agents that will apply the delta have; compressed blocks of others stay as they are.
+  // None: the same as this build has.
+  std::optional<EncoderFamilies> encoders = {};
   // Where content that is looked into is kept meanwhile: about as much as both images hold
   // unpacked. Empty: $TMPDIR, or else /tmp; GenerateDelta takes the place of its output.
   std::string scratch_directory = {};
@@ -62,6 +68,8 @@ struct GenerateStatistics {
   std::uint64_t blocks_kept = 0;              // the source has the same coded bytes
   std::uint64_t blocks_encoded = 0;           // proved to be made exactly by an encoder here
   std::uint64_t blocks_not_reproducible = 0;  // tried, and left as they are
+  // Not tried and left as they are, because GenerateOptions::encoders lacks what made them.
+  std::map<TransformId, std::uint64_t> blocks_left_out = {};
 };
 
 struct ContainerInfo {

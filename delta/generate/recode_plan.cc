@@ -2,7 +2,6 @@
 #include "delta/generate/recode_plan.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <optional>
 #include <utility>
@@ -10,72 +9,18 @@
 #include "base/hash.h"
 #include "delta/apply/apply_container.h"
 #include "delta/generate/block_match.h"
+#include "delta/generate/block_prover.h"
 #include "delta/generate/parallel.h"
 
 namespace pawl::delta {
 namespace {
 
-// Plain bytes that are held at a time while blocks are decoded and proved.
-constexpr std::uint64_t kBatchBytes = 32ULL << 20;
-// How many blocks are tried with everything that may have encoded them.
-constexpr std::size_t kTrialBlocks = 64;
-// What an encoder that is given room may look at behind its block, tried in this order. Nothing
-// where mkfs.erofs came to the end of what it had read of a file.
-constexpr std::array<std::size_t, 5> kAheadBytes = {512, 0, 4096, 64U << 10, 512U << 10};
 // A view keeps pages of files aligned, so that equal ones are found as blocks.
 constexpr std::uint64_t kPage = kMatchBlockBytes;
-// What a decoder needs besides the encoder of one block.
-constexpr std::uint64_t kOtherMemory = 16ULL << 20;
 
 std::uint64_t AlignTo(std::uint64_t at, std::uint64_t phase) {
   return at + (kPage + phase % kPage - at % kPage) % kPage;
 }
-
-// How a block was proved to be encoded.
-struct Proof {
-  Transform transform;
-  std::uint32_t ahead = 0;
-};
-
-// Which of the choices of an image work, so that few blocks are tried with all of them. Changes
-// only between batches: what is tried depends on the image, not on threads.
-class Ranking {
- public:
-  explicit Ranking(const std::vector<std::vector<Transform>>& choices) {
-    for (const auto& list : choices) {
-      lists_.emplace_back();
-      for (const Transform& transform : list) lists_.back().push_back({transform, 0});
-    }
-  }
-  std::vector<Transform> Order(std::size_t choice) const {
-    std::vector<Transform> order;
-    for (const Entry& entry : lists_[choice]) order.push_back(entry.transform);
-    return order;
-  }
-  void Count(std::size_t choice, const std::optional<Proof>& proof) {
-    ++tried_;
-    if (!proof) return;
-    auto& list = lists_[choice];
-    ++std::ranges::find(list, proof->transform, &Entry::transform)->hits;
-  }
-  void Settle() {
-    for (auto& list : lists_) {
-      std::ranges::stable_sort(list, std::ranges::greater(), &Entry::hits);
-      const bool any = !list.empty() && list.front().hits != 0;
-      if (tried_ >= kTrialBlocks && any) {
-        std::erase_if(list, [](const Entry& entry) { return entry.hits == 0; });
-      }
-    }
-  }
-
- private:
-  struct Entry {
-    Transform transform;
-    std::size_t hits;
-  };
-  std::vector<std::vector<Entry>> lists_;
-  std::size_t tried_ = 0;
-};
 
 }  // namespace
 
@@ -85,17 +30,17 @@ class RecodePlanner {
                 GenerateStatistics& statistics)
       : old_image_(old_image),
         new_image_(new_image),
+        options_(options),
         threads_(ThreadCount(options.threads)),
-        block_memory_(options.decoder_memory_bytes -
-                      std::min(options.decoder_memory_bytes, kOtherMemory)),
         statistics_(statistics) {}
 
-  Result<std::unique_ptr<RecodePlan>> Run(const std::string& scratch_directory) {
+  Result<std::unique_ptr<RecodePlan>> Run() {
     PAWL_ASSIGN_OR_RETURN(new_, FindBlocks(new_image_));
     if (new_.blocks.empty()) return nullptr;
+    KeepAllowed(options_.encoders, new_);
     PAWL_ASSIGN_OR_RETURN(old_, FindBlocks(old_image_));
     if (old_.blocks.empty()) return nullptr;
-    PAWL_ASSIGN_OR_RETURN(ScratchFile scratch, ScratchFile::Create(scratch_directory));
+    PAWL_ASSIGN_OR_RETURN(ScratchFile scratch, ScratchFile::Create(options_.scratch_directory));
     plan_.reset(new RecodePlan(old_image_, new_image_, std::move(scratch)));
     PAWL_TRY(FindKept());
     PAWL_TRY(ProveChanged());
@@ -117,18 +62,12 @@ class RecodePlanner {
     std::uint64_t scratch = 0;  // where the plain bytes, and then those ahead, lie
   };
 
-  static Result<Bytes> ReadCoded(RandomReader& image, const FoundBlock& block) {
-    Bytes coded(block.coded);
-    PAWL_TRY(image.ReadAt(block.offset, coded));
-    return coded;
-  }
-
   Result<std::vector<Sha256Digest>> Digests(RandomReader& image,
                                             const std::vector<FoundBlock>& blocks) const {
     std::vector<Sha256Digest> digests(blocks.size());
     PAWL_TRY(ParallelFor(threads_, blocks.size(), [&](std::size_t i) -> Status {
       if (blocks[i].stored) return {};
-      PAWL_ASSIGN_OR_RETURN(const Bytes coded, ReadCoded(image, blocks[i]));
+      PAWL_ASSIGN_OR_RETURN(const Bytes coded, ReadFound(image, blocks[i]));
       digests[i] = HashSha256(coded);
       return {};
     }));
@@ -149,7 +88,7 @@ class RecodePlanner {
       ++statistics_.blocks_found;
       const auto same = by_digest.find(new_digests[i]);
       if (same == by_digest.end()) {
-        changed_.push_back(i);
+        NoteChanged(i);
         continue;
       }
       ++statistics_.blocks_kept;
@@ -159,90 +98,14 @@ class RecodePlanner {
     return {};
   }
 
-  // Plain bytes of the same file behind block `index`, as many as `want` or as there are.
-  Result<Bytes> Ahead(std::size_t index, std::size_t want) const {
-    Bytes ahead;
-    while (ahead.size() < want && new_.blocks[index].continues) {
-      const FoundBlock& next = new_.blocks[++index];
-      PAWL_ASSIGN_OR_RETURN(const Bytes coded, ReadCoded(new_image_, next));
-      if (next.stored) {
-        ahead.insert(ahead.end(), coded.begin(), coded.end());
-        continue;
-      }
-      Bytes plain(next.plain);
-      if (!DecodeBlock(next.coding, coded, plain).has_value()) break;
-      ahead.insert(ahead.end(), plain.begin(), plain.end());
+  // A block that nothing may encode stays raw.
+  void NoteChanged(std::size_t index) {
+    const FoundBlock& block = new_.blocks[index];
+    if (options_.encoders && new_.choices[block.choice].empty()) {
+      ++statistics_.blocks_left_out[EncoderOf(block.coding)];
+    } else {
+      changed_.push_back(index);
     }
-    if (ahead.size() > want) ahead.resize(want);
-    return ahead;
-  }
-
-  static bool Encodes(const Transform& transform, ByteView input, std::size_t plain,
-                      ByteView coded) {
-    Bytes made(static_cast<std::size_t>(MaxCodedBytes(transform, input.size())));
-    const auto lengths = EncodeBlock(transform, input, made);
-    return lengths.has_value() && lengths->plain == plain &&
-           std::ranges::equal(ByteView(made).first(lengths->coded), coded);
-  }
-
-  bool FitsMemory(const Transform& transform, std::uint64_t input) const {
-    return 2 * input + MaxCodedBytes(transform, input) + EncoderBytes(transform, input) <=
-           block_memory_;
-  }
-
-  // What encodes block `index`; the bytes ahead that this takes are appended to `plain`.
-  Result<std::optional<Proof>> Prove(std::size_t index, ByteView coded,
-                                     const std::vector<Transform>& order, Bytes& plain) const {
-    const std::size_t own = plain.size();
-    for (const Transform& transform : order) {
-      if (!Supports(transform) || !FitsMemory(transform, own)) continue;
-      const bool looks_ahead = transform.id == TransformId::kLz4 && transform.parameters >> 32 != 0;
-      if (!looks_ahead || !new_.blocks[index].continues) {
-        if (Encodes(transform, plain, own, coded)) return Proof{transform, 0};
-        continue;
-      }
-      for (const std::size_t want : kAheadBytes) {
-        PAWL_ASSIGN_OR_RETURN(const Bytes ahead, Ahead(index, want));
-        if (own + ahead.size() > kMaxBlockBytes) break;
-        plain.resize(own);
-        plain.insert(plain.end(), ahead.begin(), ahead.end());
-        if (Encodes(transform, plain, own, coded)) {
-          return Proof{transform, static_cast<std::uint32_t>(ahead.size())};
-        }
-        if (want > kAheadBytes.front() && ahead.size() < want) break;  // longer ones see no more
-      }
-      plain.resize(own);
-    }
-    return std::optional<Proof>();
-  }
-
-  // Calls work(first, count) for runs of `list` with a bounded sum of plain bytes.
-  template <class Work>
-  static Status InBatches(const std::vector<FoundBlock>& blocks,
-                          const std::vector<std::size_t>& list, std::size_t first_batch,
-                          Work work) {
-    std::size_t limit = first_batch;
-    for (std::size_t first = 0; first < list.size();) {
-      std::uint64_t bytes = 0;
-      std::size_t count = 0;
-      while (first + count < list.size() && count < limit && bytes < kBatchBytes) {
-        bytes += blocks[list[first + count++]].plain;
-      }
-      PAWL_TRY(work(first, count));
-      first += count;
-      limit = list.size();
-    }
-    return {};
-  }
-
-  // Decodes a block; empty when it does not decode to what was announced.
-  static Result<Bytes> Plain(RandomReader& image, const FoundBlock& block, Bytes& coded) {
-    PAWL_ASSIGN_OR_RETURN(coded, ReadCoded(image, block));
-    Bytes plain(block.plain);
-    const auto made = DecodeBlockUpTo(block.coding, coded, plain);
-    if (!made.has_value() || (block.exact && *made != block.plain)) return Bytes();
-    plain.resize(*made);
-    return plain;
   }
 
   Status ProveChanged() {
@@ -253,29 +116,25 @@ class RecodePlanner {
   }
 
   Status ProveBatch(std::size_t first, std::size_t count, Ranking& ranking) {
-    std::vector<Bytes> plains(count);
-    std::vector<std::size_t> lengths(count);
-    std::vector<std::optional<Proof>> proofs(count);
+    const BlockProver prover(new_image_, new_, options_.decoder_memory_bytes);
+    std::vector<BlockProver::Attempt> attempts(count);
     PAWL_TRY(ParallelFor(threads_, count, [&](std::size_t i) -> Status {
       const std::size_t index = changed_[first + i];
-      Bytes coded;
-      PAWL_ASSIGN_OR_RETURN(plains[i], Plain(new_image_, new_.blocks[index], coded));
-      lengths[i] = plains[i].size();
-      if (plains[i].empty()) return {};
-      PAWL_ASSIGN_OR_RETURN(
-          proofs[i], Prove(index, coded, ranking.Order(new_.blocks[index].choice), plains[i]));
+      PAWL_ASSIGN_OR_RETURN(attempts[i],
+                            prover.Try(index, ranking.Order(new_.blocks[index].choice)));
       return {};
     }));
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t index = changed_[first + i];
-      ranking.Count(new_.blocks[index].choice, proofs[i]);
-      if (!proofs[i]) {
+      const BlockProver::Attempt& attempt = attempts[i];
+      ranking.Count(new_.blocks[index].choice, attempt.proof);
+      if (!attempt.proof) {
         ++statistics_.blocks_not_reproducible;
         continue;
       }
       ++statistics_.blocks_encoded;
-      Proved proved{index, static_cast<std::uint32_t>(lengths[i]), *proofs[i], 0};
-      PAWL_ASSIGN_OR_RETURN(proved.scratch, plan_->scratch_.Append(plains[i]));
+      Proved proved{index, attempt.plain_bytes, *attempt.proof, 0};
+      PAWL_ASSIGN_OR_RETURN(proved.scratch, plan_->scratch_.Append(attempt.input));
       proved_.push_back(proved);
     }
     ranking.Settle();
@@ -297,7 +156,7 @@ class RecodePlanner {
     std::vector<Bytes> plains(count);
     PAWL_TRY(ParallelFor(threads_, count, [&](std::size_t i) -> Status {
       Bytes coded;
-      PAWL_ASSIGN_OR_RETURN(plains[i], Plain(old_image_, old_.blocks[all[first + i]], coded));
+      PAWL_ASSIGN_OR_RETURN(plains[i], DecodeFound(old_image_, old_.blocks[all[first + i]], coded));
       return {};
     }));
     for (std::size_t i = 0; i < count; ++i) {
@@ -420,8 +279,8 @@ class RecodePlanner {
 
   RandomReader& old_image_;
   RandomReader& new_image_;
+  const GenerateOptions& options_;
   unsigned threads_;
-  std::uint64_t block_memory_;  // for one block that is encoded
   GenerateStatistics& statistics_;
   FoundBlocks old_;
   FoundBlocks new_;
@@ -438,7 +297,7 @@ Result<std::unique_ptr<RecodePlan>> RecodePlan::Make(RandomReader& old_image,
                                                      RandomReader& new_image,
                                                      const GenerateOptions& options,
                                                      GenerateStatistics& statistics) {
-  return RecodePlanner(old_image, new_image, options, statistics).Run(options.scratch_directory);
+  return RecodePlanner(old_image, new_image, options, statistics).Run();
 }
 
 std::vector<Range> RecodePlan::WorthSorting(const std::vector<Range>& ranges) const {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "base/format.h"
 #include "client/core/release_finder.h"
@@ -245,6 +246,27 @@ TEST_F(AnyBaseFlowTest, ASectorThatRotsBetweenTwoRunsIsMadeAgainAndTheUpdateEnds
 class BrokenDeltaTest : public AnyBaseFlowTest {
  protected:
   BrokenDeltaTest() : AnyBaseFlowTest({"1.0"}) {}
+  // A delta that `honest` and `bytes` are of, with another head, properly signed. Says what `forge`
+  // says.
+  ErrorCode SignDelta(const std::string& version, std::size_t index,
+                      const manifest::ContainerReference& honest, const Bytes& bytes,
+                      const std::function<ErrorCode(delta::Head&)>& forge) {
+    delta::Head head = *delta::ParseHead(ByteView(bytes).first(honest.head_length), {});
+    const ErrorCode why = forge(head);
+    delta::PlaceFrames(head);
+    Bytes forged = delta::EncodeHead(head);
+    manifest::ContainerReference container = honest;
+    container.head_length = forged.size();
+    container.head_sha256 = HashSha256(forged);
+    forged.insert(forged.end(), bytes.begin() + static_cast<std::ptrdiff_t>(honest.head_length),
+                  bytes.end());
+    const Sha256Digest sha256 = HashSha256(forged);
+    container.file = {Format("payloads/{}.pawl", sha256.Hex()), forged.size(), sha256};
+    world.http.Serve(container.file.path, std::move(forged));
+    Of(version).deltas[index].container = container;
+    Resign(version);
+    return why;
+  }
   // The update ends well in one run, the reason is told and written down.
   void ExpectGivenUp(SimDevice& device, ErrorCode why) {
     const auto outcome = device.Update();
@@ -289,6 +311,66 @@ TEST_F(BrokenDeltaTest, ADeltaThatThisAgentCannotDecodeIsGivenUpBeforeAnythingIs
   Resign("1.1");
   SimDevice device(world, "1.0");
   ExpectGivenUp(device, ErrorCode::kCodecUnsupported);
+}
+
+// M-57. In each way that a head can ask for what this agent does not have.
+TEST_F(BrokenDeltaTest, AContainerForOtherEncodersIsGivenUpBeforeAnythingIsWritten) {
+  const manifest::ContainerReference honest = Of("1.1").deltas[0].container;
+  const Bytes bytes = DeltaOf("1.1");
+  const std::string full = Of("1.1").full.file.path;
+  const Bytes full_bytes = world.http.file(full);
+  delta::TransformEntry entry;
+  entry.transform = delta::ZstdTransform(15, false, true);
+  const auto lacks = [&](delta::Head& head) {
+    entry.transform.version = 9;
+    head.transforms = {entry};
+    return ErrorCode::kTransformUnsupported;
+  };
+  const auto differs = [&](delta::Head& head) {
+    entry.transform.version = 1;
+    head.transforms = {entry};  // its self-test is all zeros
+    return ErrorCode::kEncoderDiffers;
+  };
+  const auto hungry = [](delta::Head& head) {
+    head.memory_bytes = 60U << 20;
+    return ErrorCode::kMemoryLimit;
+  };
+  for (const std::function<ErrorCode(delta::Head&)>& forge :
+       {std::function<ErrorCode(delta::Head&)>(lacks), {differs}, {hungry}}) {
+    const ErrorCode why = SignDelta("1.1", 0, honest, bytes, forge);
+    // First without another route: nothing of the slot has changed when the run ends.
+    SimDevice device(world, "1.0");
+    device.slots.disk(Slot::kB).Plant(0, Bytes(4 * kChunkBytes, 0x5A));
+    const Bytes before = device.slots.disk(Slot::kB).durable();
+    world.http.Remove(full);
+    EXPECT_THAT(device.Update(), IsError(ErrorCode::kNotFound));
+    EXPECT_TRUE(device.slots.disk(Slot::kB).durable() == before) << CodeName(why);
+    world.http.Serve(full, full_bytes);
+    ExpectGivenUp(device, why);
+  }
+}
+
+// The device runs 1.0; the delta from 1.0 is of no use, one from a sister of 1.0 nearly fits.
+TEST_F(BrokenDeltaTest, AnotherDeltaIsTriedBeforeTheFullContainer) {
+  Bytes sister = world.release("1.0").image;
+  sister[3 * kChunkBytes + 5] ^= 1U;
+  world.AddRelease("0.9", 9, 1, std::move(sister));
+  world.AddRelease("1.2", 12, 1, world.MakeImage("1.2", 12, 1, 2, 4), {"1.0", "0.9"});
+  const Bytes bytes = world.http.file(Of("1.2").deltas[0].container.file.path);
+  SignDelta("1.2", 0, Of("1.2").deltas[0].container, bytes, [](delta::Head& head) {
+    head.memory_bytes = 60U << 20;
+    return ErrorCode::kMemoryLimit;
+  });
+  Of("1.2").index.reset();  // else blocks of this device are cheaper than delta and chunk
+  Resign("1.2");
+  SimDevice device(world, "1.0");
+  const auto outcome = device.Update();
+  ASSERT_THAT(outcome, IsOk());
+  EXPECT_TRUE(Holds(device, "1.2"));
+  ASSERT_TRUE(outcome->delta_given_up.has_value());
+  EXPECT_EQ(outcome->delta_given_up->code(), ErrorCode::kMemoryLimit);
+  EXPECT_EQ(device.State().update.route,
+            "delta, 1 foreign chunk (another was given up: E0309)");
 }
 
 TEST_F(BrokenDeltaTest, ABrokenFrameCostsItsChunksAndTheyAloneAreFetched) {

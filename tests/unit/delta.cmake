@@ -7,6 +7,7 @@ target_link_libraries(delta_test_util
 pawl_test(delta_apply_test LABEL unit
   SOURCES
     unit/delta/decoder_test.cc
+    unit/delta/encoder_names_test.cc
     unit/delta/head_test.cc
     unit/delta/recipe_test.cc
   USES delta_test_util)

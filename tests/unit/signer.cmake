@@ -5,6 +5,7 @@ pawl_test(signer_test LABEL unit
     unit/signer/ceremony_test.cc
     unit/signer/curl_probe_test.cc
     unit/signer/describe_test.cc
+    unit/signer/encoders_test.cc
     unit/signer/fake_web.cc
     unit/signer/key_file_test.cc
     unit/signer/offline_test.cc

@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "delta/apply/apply_container.h"
+#include "delta/generate/encodable_share.h"
 #include "delta/generate/found_blocks.h"
 #include "tests/unit/delta/delta_test_util.h"
 
@@ -294,6 +295,81 @@ TEST_F(RecodeTest, LayerCanBeLeftOut) {
   ASSERT_TRUE(info.has_value());
   EXPECT_TRUE(info->head.transforms.empty());
   EXPECT_GT(sink.Container().size(), 40'000U);
+}
+
+// M-56. One compressor in three is shut out: its block stays as it is, and the delta stays exact.
+TEST_F(RecodeTest, EncodersThatTheAgentLacksAreNotUsed) {
+  old_ = ImageOfMembers(false);
+  new_ = ImageOfMembers(true);
+  MemoryReader before(old_);
+  MemoryReader after(new_);
+  GenerateOptions options;
+  options.encoders = EncoderFamilies{{TransformId::kZstd, 1}, {TransformId::kDeflate, 1}};
+  testing::MemorySink sink;
+  const auto info = Generate(&before, after, sink, options);
+  ASSERT_TRUE(info.has_value());
+  EXPECT_EQ(info->head.transforms.size(), 2U);
+  EXPECT_EQ(info->statistics.blocks_encoded, 2U);
+  EXPECT_EQ(info->statistics.blocks_not_reproducible, 0U);
+  const std::map<TransformId, std::uint64_t> left_out = {{TransformId::kXz, 1}};
+  EXPECT_EQ(info->statistics.blocks_left_out, left_out);
+  EXPECT_TRUE(testing::Apply(sink.Container(), &old_, 32U << 20).value_or(Bytes()) == new_);
+
+  options.encoders = EncoderFamilies();
+  testing::MemorySink plain;
+  const auto without = Generate(&before, after, plain, options);
+  ASSERT_TRUE(without.has_value());
+  EXPECT_TRUE(without->head.transforms.empty());
+  EXPECT_EQ(without->statistics.blocks_left_out.size(), 3U);
+  EXPECT_TRUE(testing::Apply(plain.Container(), &old_, 32U << 20).value_or(Bytes()) == new_);
+}
+
+TEST_F(RecodeTest, ShareOfEncodableBlocksIsMeasured) {
+  if (!MakeImages(kSquashfs, SquashfsOptions("zstd -Xcompression-level 3 -b 16384"))) {
+    GTEST_SKIP() << "no mksquashfs";
+  }
+  MemoryReader reader(new_);
+  const auto good = MeasureEncodable(reader, 1);
+  ASSERT_TRUE(good.has_value());
+  EXPECT_EQ(good->holder, BlockHolder::kSquashfs);
+  EXPECT_GT(good->blocks, 50U);
+  EXPECT_EQ(good->Total().tried, good->blocks);
+  EXPECT_EQ(good->Percent(), 100U);
+  // The image says that its blocks were made by another level: as those of another library.
+  Bytes other = new_;
+  ASSERT_EQ(other[98], 3);
+  other[98] = 15;
+  MemoryReader other_reader(other);
+  const auto bad = MeasureEncodable(other_reader, 2);
+  ASSERT_TRUE(bad.has_value());
+  EXPECT_LT(bad->Percent(), 95U);
+  EXPECT_EQ(bad->sample.begin()->first, TransformId::kZstd);
+}
+
+// More blocks than a sample has: it is bounded, spread, and the same for every number of threads.
+TEST_F(RecodeTest, ShareIsMeasuredOnABoundedSample) {
+  std::filesystem::remove_all(folder_ + "/b");
+  std::filesystem::create_directories(folder_ + "/b");
+  Write(folder_ + "/b/large", Prose(6U << 20, 77));
+  if (!MakeImages(kSquashfs, SquashfsOptions("lz4 -b 4096"))) GTEST_SKIP() << "no mksquashfs";
+  MemoryReader reader(new_);
+  const auto one = MeasureEncodable(reader, 1);
+  const auto four = MeasureEncodable(reader, 4);
+  ASSERT_TRUE(one.has_value() && four.has_value());
+  EXPECT_GT(one->blocks, 1500U);
+  EXPECT_LE(one->Total().tried, kMaxSampleBlocks);
+  EXPECT_GT(one->Total().tried, kMaxSampleBlocks / 2);
+  EXPECT_EQ(one->Percent(), 100U);
+  EXPECT_EQ(four->Total().tried, one->Total().tried);
+}
+
+TEST_F(RecodeTest, AnImageWithoutBlocksHasNoShare) {
+  const Bytes image = Prose(100'000, 1);
+  MemoryReader reader(image);
+  const auto share = MeasureEncodable(reader, 1);
+  ASSERT_TRUE(share.has_value());
+  EXPECT_EQ(share->blocks, 0U);
+  EXPECT_EQ(share->Percent(), 100U);
 }
 
 TEST_F(RecodeTest, BestEffortMakesTheSameTarget) {

@@ -28,7 +28,7 @@ ReleaseManifest Example() {
   release.hardware = {"gw3", "gw4"};
   release.channel = "stable";
   release.min_agent = 1;
-  release.encoders = {"zstd-1.5.4"};
+  release.encoders = {"zstd-1-20f-978781ce0ba822e156cbf60c088d0bf7"};
   release.health_hooks = {"network", "app"};
   release.health = {60, 2};
   release.built = {1'795'000'000};
