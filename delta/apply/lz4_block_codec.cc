@@ -13,7 +13,9 @@
 namespace pawl::delta::lz4_blocks {
 namespace {
 
-constexpr std::uint32_t kMaxRoom = 1U << 20;  // erofs's largest physical cluster
+// erofs's smallest and largest physical cluster. Filling a room of a few bytes takes minutes.
+constexpr std::uint32_t kMinRoom = 4096;
+constexpr std::uint32_t kMaxRoom = 1U << 20;
 
 int Level(std::uint64_t parameters) { return static_cast<int>(parameters & 0xFF); }
 std::uint32_t Room(std::uint64_t parameters) {
@@ -41,7 +43,7 @@ int EncodeInto(int level, int room, const char* plain, int* plain_bytes, char* c
 
 bool Supports(std::uint64_t parameters) {
   return (parameters & 0xFFFFFF00ULL) == 0 && Level(parameters) <= LZ4HC_CLEVEL_MAX &&
-         Room(parameters) <= kMaxRoom;
+         (Room(parameters) == 0 || Room(parameters) >= kMinRoom) && Room(parameters) <= kMaxRoom;
 }
 
 std::uint32_t LibraryVersion() { return static_cast<std::uint32_t>(LZ4_versionNumber()); }

@@ -7,6 +7,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <string>
 
@@ -19,6 +20,18 @@ constexpr std::uint64_t kChecksum = 1ULL << 8;
 constexpr std::uint64_t kKnownSize = 1ULL << 9;
 
 int Level(std::uint64_t parameters) { return static_cast<int>(parameters & 0xFF); }
+
+// Length of the frame that `bytes` begin with; 0 when it is none. By the magic
+// number first: the library also decodes the formats of years ago, which nobody looks after, and
+// passes over skippable frames.
+std::size_t FrameBytes(ByteView bytes) {
+  constexpr std::array<std::uint8_t, 4> kMagic = {0x28, 0xB5, 0x2F, 0xFD};  // RFC 8878, 3.1.1
+  if (bytes.size() < kMagic.size() || !std::ranges::equal(bytes.first(kMagic.size()), kMagic)) {
+    return 0;
+  }
+  const std::size_t length = ZSTD_findFrameCompressedSize(bytes.data(), bytes.size());
+  return ZSTD_isError(length) != 0 ? 0 : length;
+}
 
 struct FreeEncoder {
   void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
@@ -65,16 +78,16 @@ Result<BlockLengths> Encode(std::uint64_t parameters, ByteView plain, ByteSpan c
 }
 
 Result<BlockLengths> Measure(ByteView bytes, ByteSpan room) {
-  const std::size_t frame = ZSTD_findFrameCompressedSize(bytes.data(), bytes.size());
-  if (ZSTD_isError(frame) != 0) return Fail(ErrorCode::kDecodeFailed, "not a zstd frame");
+  const std::size_t frame = FrameBytes(bytes);
+  if (frame == 0) return Fail(ErrorCode::kDecodeFailed, "not a zstd frame");
   PAWL_ASSIGN_OR_RETURN(const std::size_t plain, Decode(bytes.first(frame), room));
   return BlockLengths{plain, frame};
 }
 
 Result<std::size_t> Decode(ByteView coded, ByteSpan room) {
   // One call into a buffer of the whole length: zstd needs no window of its own.
-  const std::size_t frame = ZSTD_findFrameCompressedSize(coded.data(), coded.size());
-  if (ZSTD_isError(frame) != 0 || frame != coded.size()) {
+  const std::size_t frame = FrameBytes(coded);
+  if (frame == 0 || frame != coded.size()) {
     return Fail(ErrorCode::kDecodeFailed, "block is not one zstd frame");
   }
   const std::size_t size = ZSTD_decompress(room.data(), room.size(), coded.data(), coded.size());

@@ -55,9 +55,16 @@ struct Extent {
   std::uint32_t blocks = 1;
 };
 
+// Clusters of 4 KiB that files may have for each block of the image, and for a small one besides.
+constexpr std::uint64_t kMostExpansion = 64;
+constexpr std::uint64_t kIndexBlocks = 1ULL << 20;
+
 class Finder {
  public:
-  explicit Finder(RandomReader& image) : image_(image) {}
+  explicit Finder(RandomReader& image)
+      : image_(image),
+        index_budget_(kIndexBlocks + image.SizeBytes() / kBlock * kMostExpansion),
+        data_budget_(image.SizeBytes() / kBlock * 2) {}
 
   Result<FoundBlocks> Run() {
     if (ReadSuper()) {
@@ -121,7 +128,7 @@ class Finder {
 
   // Directories are not compressed: whole blocks, the last one perhaps behind the inode.
   void VisitDirectory(const Inode& inode) {
-    if (inode.size > kMaxDirectoryBytes) return;
+    if (inode.size > kMaxDirectoryBytes || !Spend(index_budget_, inode.size / kBlock + 1)) return;
     if (inode.layout != kLayoutPlain && inode.layout != kLayoutInline) return;
     for (std::uint64_t at = 0; at < inode.size; at += kBlock) {
       const std::uint64_t length = std::min(kBlock, inode.size - at);
@@ -149,7 +156,9 @@ class Finder {
     // Only LZ4, clusters of 4 KiB, no packed tails of several files.
     if ((header[6] & 15) != 0 || (header[7] & 7) != 0 || (header[7] & 0x80) != 0) return;
     const std::uint64_t clusters = (inode.size + kBlock - 1) / kBlock;
-    if (clusters == 0 || clusters > image_.size() / 2) return;
+    // An index has two bytes or more for each of them.
+    if (clusters == 0 || !Contains(image_.size(), header_at, clusters * 2)) return;
+    if (!Spend(index_budget_, clusters)) return;
     std::vector<Entry> entries;
     const bool good = inode.layout == kLayoutFull
                           ? ReadFull(header_at + 16, clusters, entries)
@@ -242,7 +251,20 @@ class Finder {
     }
   }
 
+  // Inodes may share what they name, so that their sum is bounded by nothing in the image. An image
+  // that asks for more than any real one does stays plain bytes from there on.
+  bool Spend(std::uint64_t& budget, std::uint64_t blocks) {
+    if (blocks <= budget) {
+      budget -= blocks;
+      return true;
+    }
+    queue_.clear();
+    budget = 0;
+    return false;
+  }
+
   void AddExtent(const Extent& extent, std::uint64_t plain, bool continues) {
+    if (!Spend(data_budget_, std::max(extent.blocks, 1U))) return;
     FoundBlock block;
     block.offset = extent.address * kBlock;
     block.phase = static_cast<std::uint32_t>(extent.begin % kBlock);
@@ -271,6 +293,8 @@ class Finder {
   }
 
   FinderReader image_;
+  std::uint64_t index_budget_;  // clusters and directory blocks that may still be looked at
+  std::uint64_t data_budget_;   // blocks of content
   FoundBlocks found_;
   std::uint64_t root_ = 0;
   std::uint64_t metadata_ = 0;

@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::size_t kStepBytes = 8U << 20;  // of the image, read at a time
 constexpr std::size_t kHeaderBytes = 512;     // of a gzip member: its name is in there
+// What fits into a decoder of blocks, which has 2 MiB.
+constexpr std::uint32_t kMaxXzDictionary = 3U << 19;
 constexpr std::size_t kMinCoded = 512;        // shorter ones are not worth a block
 // What a member may cost in vain: hostile images are full of magic numbers.
 constexpr std::uint64_t kMaxWork = 4ULL << 30;
@@ -124,7 +126,8 @@ class Finder {
   // The choices for an .xz stream of this dictionary and check: 0xFFFF when it has no usual form.
   std::uint16_t XzChoice(ByteView bytes) {
     const auto dictionary = XzDictionary(bytes);
-    if (!dictionary) return 0xFFFF;
+    // More than decoders allow themselves: known before anything is decoded in vain.
+    if (!dictionary || *dictionary > kMaxXzDictionary) return 0xFFFF;
     const unsigned check = bytes[7] & 15;
     const Transform first = XzTransform(6, *dictionary, check, false);
     for (std::size_t i = kFirstXzChoice; i < found_.choices.size(); ++i) {

@@ -89,6 +89,8 @@ BlockCoding CodingOf(std::uint16_t compressor) {
   }
 }
 
+constexpr std::uint64_t kLeastBlock = 16;  // coded bytes of a block, on average
+
 class Finder {
  public:
   explicit Finder(RandomReader& image) : image_(image), found_() {}
@@ -143,6 +145,9 @@ class Finder {
   }
 
   void Add(std::uint64_t offset, std::uint32_t coded, std::uint32_t most, std::uint16_t choice) {
+    // Tables are compressed: a small one can name blocks without end, the same ones again and again.
+    if (!Contains(image_.size(), offset, coded)) return;
+    if (found_.blocks.size() > image_.size() / kLeastBlock) return;
     FoundBlock block;
     block.offset = offset;
     block.coded = coded;
