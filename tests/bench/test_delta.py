@@ -226,6 +226,7 @@ class LayersTest(unittest.TestCase):
     def test_the_list_is_read_from_the_help(self):
         for text in ("  --without LAYER    leave out one of pairing, shift, recompress\n  --threads N",
                      "  --without TEXT:{pairing,shift,recompress}  for measuring\n",
+                     "  --without TEXT  to see what one gains, leave it out: pairing, shift or recompress\n",
                      "  --without LAYER  layers: pairing | shift | recompress\n",
                      "E0001: unknown value '?' of --without: expected pairing, shift, or recompress\n"):
             self.assertEqual(delta_pawl.layers_in(text), ["pairing", "shift", "recompress"], text)

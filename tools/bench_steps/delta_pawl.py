@@ -82,5 +82,6 @@ def layers_in(help_text):
     if not found:
         return []
     between = r"(?:,\s*(?:or\s+)?|\s+or\s+|\s*\|\s*)"
-    listed = re.search(rf"[a-z-]+(?:{between}[a-z-]+)+", found[1])
-    return re.split(between, listed[0]) if listed else []
+    lists = [re.split(between, match[0])
+             for match in re.finditer(rf"[a-z-]+(?:{between}[a-z-]+)+", found[1])]
+    return max(lists, key=len, default=[])  # words around it may have a comma, too
