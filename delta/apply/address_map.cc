@@ -10,8 +10,8 @@ namespace {
 
 constexpr std::size_t kExactEntries = std::size_t{1} << 16;
 constexpr std::size_t kRegionEntries = std::size_t{1} << 13;  // fewer: each speaks for many places
-// Targets this near to each other usually move together.
 constexpr std::size_t kValueEntries = std::size_t{1} << 13;
+// Targets this near to each other usually move together.
 constexpr unsigned kX86RegionBits = 8;
 constexpr unsigned kBranchRegionBits = 10;
 constexpr unsigned kPageRegionBits = 4;  // of pages
@@ -64,7 +64,8 @@ std::uint32_t PageWay(std::uint32_t word) {
 AddressMap::AddressMap(Machine machine)
     : machine_(machine),
       exact_(kExactEntries),
-      regions_(kRegionEntries), values_(kValueEntries) {}
+      regions_(kRegionEntries),
+      values_(kValueEntries) {}
 
 bool AddressMap::BeginsAt(ByteView old, std::size_t at, std::uint64_t source) const {
   if (machine_ == Machine::kNone || at + kOperandBytes > old.size()) return false;

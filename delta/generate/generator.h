@@ -3,8 +3,8 @@
 
 // Makes containers: deltas between two images, and full containers of one.
 //
-// Deterministic: the same images, effort, memory bound and libzstd give the same bytes, whatever
-// the number of threads. Images are read by pread through bounded buffers, never mapped, so that a
+// Deterministic: the same images, effort, memory bound and compression libraries give the same
+// bytes, whatever the number of threads. Images are read by pread through bounded buffers, never mapped, so that a
 // file that shrinks or vanishes is an error, not a signal. Method and sources:
 // delta/generate/README.md.
 

@@ -96,7 +96,8 @@ Status StreamEncoder::TryContextMixing(const PlainStreams& streams, Stream& best
   return {};
 }
 
-Result<StreamEncoder::Stream> StreamEncoder::EncodeStream(ByteView plain, ByteView before, bool lzma) {
+Result<StreamEncoder::Stream> StreamEncoder::EncodeStream(ByteView plain, ByteView before,
+                                                          bool lzma) {
   Stream stream;
   stream.header = {CodecId::kStored, plain.size(), plain};
   if (plain.empty()) return stream;
@@ -108,7 +109,8 @@ Result<StreamEncoder::Stream> StreamEncoder::EncodeStream(ByteView plain, ByteVi
 Result<EncodedFrame> StreamEncoder::Encode(const PlainStreams& streams, ByteView before) {
   PAWL_ASSIGN_OR_RETURN(const Stream recipe, EncodeStream(streams.recipe, {}, choice_.lzma));
   PAWL_ASSIGN_OR_RETURN(const Stream control, EncodeStream(streams.control, {}, choice_.lzma));
-  PAWL_ASSIGN_OR_RETURN(Stream difference, EncodeStream(streams.difference, {}, choice_.lzma_differences));
+  PAWL_ASSIGN_OR_RETURN(Stream difference,
+                        EncodeStream(streams.difference, {}, choice_.lzma_differences));
   if (choice_.context_mixing && !streams.difference.empty()) {
     PAWL_TRY(TryContextMixing(streams, difference));
   }
