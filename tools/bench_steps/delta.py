@@ -133,6 +133,8 @@ def run_pairs(bench, signer, report):
     if signer:
         for pair in pairs:
             for tool in Pawl.variants(signer, options.efforts, options.threads):
+                if options.reuse == "stored" and not bench.is_stored(tool, pair):
+                    continue
                 results.append(bench.result_of(tool, pair, options.reuse in REUSES_OURS))
             report["plain_copy"][pair.name] = plain_copy(pair, bench.work, bench.meter)
     for peer in peers:
@@ -172,7 +174,7 @@ def parse(arguments):
                         choices=("peers", "all", "stored"),
                         help="take results of earlier runs for the same bytes, version and "
                              "arguments: of the peers, or also of this build of Pawl; stored: and "
-                             "run no peer that has none")
+                             "run nothing that has none")
     parser.add_argument("--curves", action="store_true",
                         help="cost against 0, 1, 10, 100 changed files, instead of the pairs")
     parser.add_argument("--layers", action="store_true",
