@@ -18,6 +18,7 @@ pawl_test(delta_generate_test LABEL unit
     unit/delta/container_file_test.cc
     unit/delta/corruption_test.cc
     unit/delta/generator_test.cc
+    unit/delta/hostile_image_test.cc
     unit/delta/recode_test.cc
     unit/delta/reference_reader_test.cc
   USES delta_test_util pawl_lzma)

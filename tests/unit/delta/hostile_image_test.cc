@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Images that are made to cost a generator time and memory: whatever they claim, finders read a few
+// times the image, keep no more than it can hold, and still find what is honest.
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "delta/generate/found_blocks.h"
+#include "tests/unit/delta/delta_test_util.h"
+
+namespace pawl::delta {
+namespace {
+
+constexpr std::uint64_t kBlock = 4096;
+
+void Put(Bytes& image, std::size_t at, std::uint64_t value, std::size_t width) {
+  for (std::size_t i = 0; i < width; ++i) {
+    image.at(at + i) = static_cast<std::uint8_t>(value >> (8 * i));
+  }
+}
+
+// Counts what is read.
+class CountingReader : public RandomReader {
+ public:
+  explicit CountingReader(const Bytes& image) : image_(image) {}
+  std::uint64_t SizeBytes() const override { return image_.size(); }
+  Status ReadAt(std::uint64_t offset, ByteSpan out) override {
+    ++reads;
+    bytes += out.size();
+    return MemoryReader(image_).ReadAt(offset, out);
+  }
+  std::uint64_t reads = 0;
+  std::uint64_t bytes = 0;
+
+ private:
+  const Bytes& image_;
+};
+
+// erofs with one directory, the root at node 128 (offset 4096), that lists `inodes` nodes of 64
+// bytes behind it; InodeAt says where each lies.
+class ErofsImage {
+ public:
+  static constexpr std::size_t kPerBlock = 340;  // entries
+
+  ErofsImage(std::size_t bytes, std::size_t inodes)
+      : image(bytes), directory_bytes((inodes + kPerBlock - 1) / kPerBlock * kBlock) {
+    Put(image, 1024, 0xE0F5E1E2, 4);
+    Put(image, 1024 + 12, 12, 1);
+    Put(image, 1024 + 14, 128, 2);
+    Put(image, 1024 + 80, 1, 4);
+    Directory(kBlock);
+    for (std::size_t i = 0; i < inodes; ++i) {
+      const std::size_t block = 2 * kBlock + i / kPerBlock * kBlock;
+      Put(image, block + 8, 12 * kPerBlock, 2);
+      Put(image, block + 12 * (i % kPerBlock), InodeAt(i) / 32, 8);
+    }
+  }
+
+  std::size_t InodeAt(std::size_t i) const { return 2 * kBlock + directory_bytes + 64 * i; }
+
+  // A directory whose content is the only list there is.
+  void Directory(std::size_t at) {
+    Put(image, at + 4, 040755, 2);
+    Put(image, at + 8, directory_bytes, 4);
+    Put(image, at + 16, 2, 4);
+  }
+  // A file whose index goes on behind it; `layout`: 1 full, 3 compact.
+  void File(std::size_t at, unsigned layout, std::uint64_t size) {
+    Put(image, at, layout << 1, 2);
+    Put(image, at + 4, 0100644, 2);
+    Put(image, at + 8, size, 4);
+  }
+
+  Bytes image;
+  std::size_t directory_bytes;
+};
+
+TEST(HostileErofsTest, InodesThatShareOneIndexCostNoMoreThanTheImage) {
+  constexpr std::size_t kInodes = 1000;
+  for (const unsigned layout : {1U, 3U}) {
+    ErofsImage erofs(1U << 20, kInodes);
+    for (std::size_t i = 0; i < kInodes; ++i) {
+      const std::size_t at = erofs.InodeAt(i);
+      const std::size_t per_cluster = layout == 1 ? 8 : 4;
+      erofs.File(at, layout, (erofs.image.size() - at - 128) / per_cluster * kBlock);
+    }
+    CountingReader reader(erofs.image);
+    ASSERT_TRUE(FindErofsBlocks(reader).has_value());
+    EXPECT_LE(reader.bytes, 4 * erofs.image.size()) << layout;
+    EXPECT_LE(reader.reads, 20'000U) << layout;
+  }
+}
+
+TEST(HostileErofsTest, IndexesThatLeaveTheImageAreNotRead) {
+  ErofsImage erofs(1U << 20, 100);
+  for (std::size_t i = 0; i < 100; ++i) {
+    const std::size_t at = erofs.InodeAt(i);
+    erofs.File(at, 3, (erofs.image.size() - at) / 4 * kBlock);
+  }
+  CountingReader reader(erofs.image);
+  ASSERT_TRUE(FindErofsBlocks(reader).has_value());
+  EXPECT_LE(reader.reads, 1'000U);
+}
+
+TEST(HostileErofsTest, ClustersThatOverlapAreNotReadWhole) {
+  // One file: each second cluster is a head, and the entry behind it says 256 blocks.
+  ErofsImage erofs(2U << 20, 1);
+  constexpr std::size_t kClusters = 2'000;
+  erofs.File(erofs.InodeAt(0), 1, kClusters * kBlock);
+  const std::size_t header = erofs.InodeAt(0) + 32;
+  Put(erofs.image, header + 4, 2, 2);
+  for (std::size_t i = 0; i < kClusters; ++i) {
+    const std::size_t entry = header + 16 + 8 * i;
+    Put(erofs.image, entry, i % 2 == 0 ? 1 : 2, 2);
+    Put(erofs.image, entry + 4, i % 2 == 0 ? 100 + i % 100 : 1U << 11 | 256, 4);
+  }
+  CountingReader reader(erofs.image);
+  ASSERT_TRUE(FindErofsBlocks(reader).has_value());
+  EXPECT_LE(reader.bytes, 4 * erofs.image.size());
+}
+
+TEST(HostileErofsTest, DirectoriesThatShareTheirBlocksAreReadOnce) {
+  constexpr std::size_t kInodes = 1000;
+  ErofsImage erofs(256U << 10, kInodes);
+  for (std::size_t i = 0; i < kInodes; ++i) erofs.Directory(erofs.InodeAt(i));
+  CountingReader reader(erofs.image);
+  const auto found = FindErofsBlocks(reader);
+  ASSERT_TRUE(found.has_value());
+  EXPECT_TRUE(found->blocks.empty());
+  EXPECT_LE(reader.bytes, 2 * erofs.image.size());
+}
+
+}  // namespace
+}  // namespace pawl::delta
