@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include <string>
+#include <algorithm>
 
 #include "delta/generate/found_blocks.h"
 #include "tests/unit/delta/delta_test_util.h"
@@ -129,6 +129,73 @@ TEST(HostileErofsTest, DirectoriesThatShareTheirBlocksAreReadOnce) {
   ASSERT_TRUE(found.has_value());
   EXPECT_TRUE(found->blocks.empty());
   EXPECT_LE(reader.bytes, 2 * erofs.image.size());
+}
+
+constexpr std::uint64_t kHonestBlock = 50'000;
+
+// squashfs with zlib whose inode table is one file with `listed` data blocks of one byte each: a
+// metadata block of some 30 bytes lists 2048 of them.
+Bytes SquashfsOfTinyBlocks(std::uint64_t listed, std::uint64_t start, bool honest_block) {
+  const auto zlib = DeflateTransform(9, 15, 8, true);
+  Bytes image(96);
+  const auto append_metadata = [&](const Bytes& plain) {
+    Bytes coded(static_cast<std::size_t>(MaxCodedBytes(zlib, plain.size())));
+    const auto made = EncodeBlock(zlib, plain, coded);
+    ASSERT_TRUE(made.has_value());
+    image.resize(image.size() + 2);
+    Put(image, image.size() - 2, made->coded, 2);
+    image.insert(image.end(), coded.begin(),
+                 coded.begin() + static_cast<std::ptrdiff_t>(made->coded));
+  };
+  Bytes inodes(56);
+  Put(inodes, 0, 9, 2);
+  Put(inodes, 16, start, 8);
+  Put(inodes, 24, listed * kBlock, 8);
+  Put(inodes, 44, 0xFFFFFFFF, 4);
+  inodes.resize(inodes.size() + 4 * listed);
+  for (std::size_t at = 56; at < inodes.size(); at += 4) inodes[at] = 1;
+  if (honest_block) {  // a file of one block of 100 bytes behind all tables
+    const std::size_t at = inodes.size();
+    inodes.resize(at + 36);
+    Put(inodes, at, 2, 2);
+    Put(inodes, at + 16, kHonestBlock, 4);
+    Put(inodes, at + 20, 0xFFFFFFFF, 4);
+    Put(inodes, at + 28, kBlock, 4);
+    Put(inodes, at + 32, 100, 4);
+  }
+  for (std::size_t at = 0; at < inodes.size(); at += 8192) {
+    const std::size_t end = std::min<std::size_t>(at + 8192, inodes.size());
+    append_metadata(Bytes(inodes.begin() + static_cast<std::ptrdiff_t>(at),
+                          inodes.begin() + static_cast<std::ptrdiff_t>(end)));
+  }
+  Put(image, 0, 0x73717368, 4);
+  Put(image, 12, kBlock, 4);
+  Put(image, 20, 1, 2);
+  Put(image, 28, 4, 2);
+  Put(image, 64, 96, 8);
+  Put(image, 72, image.size(), 8);
+  for (const std::size_t none : {48U, 80U, 88U}) Put(image, none, ~std::uint64_t{0}, 8);
+  image.resize(64U << 10);
+  return image;
+}
+
+TEST(HostileSquashfsTest, NoMoreBlocksAreKeptThanTheImageCanHold) {
+  const Bytes image = SquashfsOfTinyBlocks(200'000, 0, false);
+  MemoryReader reader(image);
+  const auto found = FindSquashfsBlocks(reader);
+  ASSERT_TRUE(found.has_value());
+  EXPECT_LE(found->blocks.size(), image.size() / 16);
+}
+
+TEST(HostileSquashfsTest, BlocksBehindTheImageDoNotCrowdOutOthers) {
+  const Bytes image = SquashfsOfTinyBlocks(200'000, 1ULL << 40, true);
+  MemoryReader reader(image);
+  const auto found = FindSquashfsBlocks(reader);
+  ASSERT_TRUE(found.has_value());
+  const auto honest = [](const FoundBlock& block) {
+    return block.offset == kHonestBlock && block.coded == 100;
+  };
+  EXPECT_TRUE(std::ranges::any_of(found->blocks, honest));
 }
 
 }  // namespace
