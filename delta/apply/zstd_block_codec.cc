@@ -64,10 +64,15 @@ Result<BlockLengths> Encode(std::uint64_t parameters, ByteView plain, ByteSpan c
   return BlockLengths{plain.size(), size};
 }
 
-Result<BlockLengths> Measure(ByteView bytes, ByteSpan room) {
+Result<BlockLengths> Measure(ByteView bytes, ByteSpan room, std::uint64_t& work) {
+  // zstd does not say how far it came in vain. Looking for the end of a broken frame takes a step
+  // for every three bytes; decoding makes no more than the frame's blocks can hold.
+  work = room.size();
   const std::size_t frame = ZSTD_findFrameCompressedSize(bytes.data(), bytes.size());
   if (ZSTD_isError(frame) != 0) return Fail(ErrorCode::kDecodeFailed, "not a zstd frame");
+  work = frame + std::min<std::uint64_t>(room.size(), ZSTD_decompressBound(bytes.data(), frame));
   PAWL_ASSIGN_OR_RETURN(const std::size_t plain, Decode(bytes.first(frame), room));
+  work = frame + plain;
   return BlockLengths{plain, frame};
 }
 

@@ -198,5 +198,48 @@ TEST(HostileSquashfsTest, BlocksBehindTheImageDoNotCrowdOutOthers) {
   EXPECT_TRUE(std::ranges::any_of(found->blocks, honest));
 }
 
+Bytes EncodeWith(const Transform& transform, const Bytes& plain) {
+  Bytes coded(static_cast<std::size_t>(MaxCodedBytes(transform, plain.size())));
+  const auto made = EncodeBlock(transform, plain, coded);
+  EXPECT_TRUE(made.has_value());
+  coded.resize(made->coded);
+  return coded;
+}
+
+// Whether a gzip member is found behind 1200 times `decoy`.
+bool FindsGzipBehind(const Bytes& decoy) {
+  std::mt19937_64 random(5);
+  Bytes image;
+  for (int i = 0; i < 1200; ++i) image.insert(image.end(), decoy.begin(), decoy.end());
+  const Bytes header = {0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 2, 3};
+  image.insert(image.end(), header.begin(), header.end());
+  const std::size_t at = image.size();
+  const Bytes coded =
+      EncodeWith(DeflateTransform(9, 15, 8, false), testing::RandomContent(random, 9'000));
+  image.insert(image.end(), coded.begin(), coded.end());
+  image.resize(image.size() + 1'000);
+  MemoryReader reader(image);
+  const auto found = FindMemberBlocks(reader);
+  return found.has_value() &&
+         std::ranges::any_of(found->blocks, [&](const FoundBlock& b) { return b.offset == at; });
+}
+
+TEST(HostileMembersTest, XzDictionariesThatNoDecoderTakesDoNotUseUpTheWork) {
+  std::mt19937_64 random(4);
+  const Bytes plain = testing::RandomContent(random, 2'000);
+  EXPECT_TRUE(FindsGzipBehind(EncodeWith(XzTransform(6, 2U << 20, 1, false), plain)));
+}
+
+TEST(HostileMembersTest, FailuresCostWhatTheyConsumed) {
+  const Bytes tail(600, 0xFF);  // no block of deflate, of zstd or of LZMA2 begins so
+  for (const Bytes& magic : {Bytes{0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 2, 3},
+                             Bytes{0xFD, '7', 'z', 'X', 'Z', 0, 0, 1, 0x69, 0x22, 0xDE, 0x36, 2, 0,
+                                   0x21, 1, 8}}) {
+    Bytes decoy = magic;
+    decoy.insert(decoy.end(), tail.begin(), tail.end());
+    EXPECT_TRUE(FindsGzipBehind(decoy)) << unsigned{magic[0]};
+  }
+}
+
 }  // namespace
 }  // namespace pawl::delta
