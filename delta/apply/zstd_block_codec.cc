@@ -7,6 +7,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <string>
 
@@ -19,6 +20,13 @@ constexpr std::uint64_t kChecksum = 1ULL << 8;
 constexpr std::uint64_t kKnownSize = 1ULL << 9;
 
 int Level(std::uint64_t parameters) { return static_cast<int>(parameters & 0xFF); }
+
+// Whether a frame of RFC 8878 begins here. libzstd may be built to decode formats of before as well,
+// and takes skippable frames for nothing.
+bool BeginsFrame(ByteView bytes) {
+  constexpr std::array<std::uint8_t, 4> kMagic = {0x28, 0xB5, 0x2F, 0xFD};
+  return bytes.size() >= kMagic.size() && std::ranges::equal(bytes.first(kMagic.size()), kMagic);
+}
 
 struct FreeEncoder {
   void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
@@ -65,6 +73,8 @@ Result<BlockLengths> Encode(std::uint64_t parameters, ByteView plain, ByteSpan c
 }
 
 Result<BlockLengths> Measure(ByteView bytes, ByteSpan room, std::uint64_t& work) {
+  work = 0;
+  if (!BeginsFrame(bytes)) return Fail(ErrorCode::kDecodeFailed, "not a zstd frame");
   // zstd does not say how far it came in vain. Looking for the end of a broken frame takes a step
   // for every three bytes; decoding makes no more than the frame's blocks can hold.
   work = room.size();
@@ -77,6 +87,7 @@ Result<BlockLengths> Measure(ByteView bytes, ByteSpan room, std::uint64_t& work)
 }
 
 Result<std::size_t> Decode(ByteView coded, ByteSpan room) {
+  if (!BeginsFrame(coded)) return Fail(ErrorCode::kDecodeFailed, "block is not a zstd frame");
   // One call into a buffer of the whole length: zstd needs no window of its own.
   const std::size_t frame = ZSTD_findFrameCompressedSize(coded.data(), coded.size());
   if (ZSTD_isError(frame) != 0 || frame != coded.size()) {

@@ -6,6 +6,7 @@ target_link_libraries(delta_test_util
 
 pawl_test(delta_apply_test LABEL unit
   SOURCES
+    unit/delta/block_codec_test.cc
     unit/delta/decoder_test.cc
     unit/delta/head_test.cc
     unit/delta/recipe_test.cc
