@@ -390,7 +390,7 @@ class Source:
         if index not in self.decoded:
             block = self.blocks[index]
             self.load(block.extent)
-            self.spend(block.plain)
+            self.spend(block.coded + block.plain)
             coded = self.extent[block.offset:block.offset + block.coded]
             plain = block_decode(block.coding, coded, block.plain)
             while self.decoded and self.held + block.plain > 4 << 20:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Blocks as libraries would take them and the format does not: what a library can do besides must
-// not decide what an image is.
+// Blocks and transforms as libraries would take them and the format does not: what a library can do
+// besides must not decide what an image is.
 
 #include "delta/apply/block_codec.h"
 
@@ -38,6 +38,26 @@ TEST(BlockCodecTest, SkippableZstdFramesAreRefused) {  // C-30
   EXPECT_FALSE(DecodeBlockUpTo(BlockCoding::kZstd, skippable, out).has_value());
   std::uint64_t work = 0;
   EXPECT_FALSE(MeasureBlock(BlockCoding::kZstd, skippable, out, work).has_value());
+}
+
+TEST(TransformTest, SelfTestTextIsThatOfTheFormat) {  // C-27
+  // By the independent reader, which was written from the page.
+  EXPECT_EQ(HashSha256(SelfTestText()).Hex(),
+            "3713c51c8f520627101072165e989c939636625d61457dc0f097ecc04756b7e3");
+}
+
+TEST(TransformTest, SelfTestsTellParametersApart) {  // C-27
+  const auto available = AvailableTransforms();
+  ASSERT_TRUE(available.has_value()) << available.error().Message();
+  for (const TransformEntry& entry : *available) {
+    EXPECT_TRUE(CheckEncoder(entry).has_value());
+    EXPECT_GT(entry.encoder, 0U);
+    for (const TransformEntry& other : *available) {
+      if (other.transform != entry.transform) {
+        EXPECT_NE(other.self_test, entry.self_test);
+      }
+    }
+  }
 }
 
 }  // namespace
