@@ -60,5 +60,16 @@ TEST(TransformTest, SelfTestsTellParametersApart) {  // C-27
   }
 }
 
+TEST(TransformTest, TinyLz4RoomsAreRefused) {  // C-26
+  for (const unsigned level : {0U, 12U}) {
+    for (const std::uint32_t room : {1U, 2U, 13U, 512U, 4095U, (1U << 20) + 1}) {
+      EXPECT_FALSE(Supports(Lz4Transform(level, room))) << room;
+    }
+    for (const std::uint32_t room : {0U, 4096U, 1U << 20}) {
+      EXPECT_TRUE(Supports(Lz4Transform(level, room))) << room;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace pawl::delta

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <random>
 
 #include "delta/apply/source_blocks.h"
 #include "tests/unit/delta/delta_test_util.h"
@@ -439,23 +440,25 @@ TEST(RecipeTest, BlockInTwoFramesIsMadeInBoth) {  // C-32
 
 // Blocks that are filled up to a room, as in erofs: each sees what comes behind it.
 TEST(RecipeTest, EncodersSeeWhatLiesAhead) {  // C-32
-  const Transform transform = Lz4Transform(9, 512);
-  const Bytes plain = Text(40'000, 3);
+  const Transform transform = Lz4Transform(9, 4096);
+  std::mt19937_64 random(3);
+  Bytes plain = testing::RandomContent(random, 60'000);
+  for (std::uint8_t& byte : plain) byte &= 7;  // with matches, but not many
   Example example(transform);
   example.recipe = {};
   example.target.clear();
   for (std::size_t at = 0; at < plain.size();) {
-    Bytes coded(512);
+    Bytes coded(4096);
     const auto made = EncodeBlock(transform, ByteView(plain).subspan(at), coded);
     ASSERT_TRUE(made.has_value());
-    const auto zeros = static_cast<std::uint32_t>(512 - made->coded);
+    const auto zeros = static_cast<std::uint32_t>(4096 - made->coded);
     example.target.insert(example.target.end(), zeros, 0);
     example.target.insert(example.target.end(), coded.begin(),
                           coded.begin() + static_cast<std::ptrdiff_t>(made->coded));
     const std::size_t behind = plain.size() - at - made->plain;
     example.recipe.segments.push_back({SegmentKind::kBlock, 0, made->plain,
                                        static_cast<std::uint32_t>(behind), zeros,
-                                       static_cast<std::uint32_t>(made->coded), 0, 512});
+                                       static_cast<std::uint32_t>(made->coded), 0, 4096});
     at += made->plain;
   }
   ASSERT_GT(example.recipe.segments.size(), 3U);
