@@ -153,6 +153,7 @@ def parse_head(data):
         key = (number, number_version, parameters)
         require(not listed_transforms or key > listed_transforms[-1].key, "C-28")
         require(need <= 64 << 20, "C-07")
+        require((5 << 18) + need <= memory, "C-24")
         encode = encoder(*key)
         require(encode is not None and self_test(encode) == test, "C-26")
         listed_transforms.append(Transform(key, need, encode))

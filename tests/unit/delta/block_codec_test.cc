@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "delta/apply/recipe.h"
 #include "tests/unit/delta/delta_test_util.h"
 
 namespace pawl::delta {
@@ -69,6 +70,51 @@ TEST(TransformTest, TinyLz4RoomsAreRefused) {  // C-26
       EXPECT_TRUE(Supports(Lz4Transform(level, room))) << room;
     }
   }
+}
+
+TEST(TransformTest, EntriesThatUnderstateTheirMemoryAreRefused) {  // C-24
+  for (const Transform& transform : {ZstdTransform(22, false, true), Lz4Transform(12, 0),
+                                     XzTransform(9, 4U << 20, 1, false),
+                                     DeflateTransform(9, 15, 9, true)}) {
+    TransformEntry entry;
+    entry.transform = transform;
+    // The self-test is wrong too: what is refused first shows that nothing was encoded for it.
+    for (const std::uint64_t bytes : {std::uint64_t{0}, EncoderBytes(transform, 128U << 10) - 1}) {
+      entry.memory_bytes = static_cast<std::uint32_t>(bytes);
+      EXPECT_EQ(CheckEncoder(entry).error().code(), ErrorCode::kMemoryLimit);
+    }
+    entry.memory_bytes += 1;
+    EXPECT_EQ(CheckEncoder(entry).error().code(), ErrorCode::kEncoderDiffers);
+  }
+}
+
+TEST(TransformTest, SelfTestStaysInsideTheMemoryOfTheHead) {  // C-24
+  testing::Forged forged = testing::Forge({}, std::nullopt, 0);
+  forged.head.frames.clear();
+  const auto entry = DescribeTransform(Lz4Transform(12, 0), 8192);
+  ASSERT_TRUE(entry.has_value());
+  forged.head.transforms = {*entry};
+  forged.head.memory_bytes = kDecoderBaseBytes + entry->memory_bytes;
+  EXPECT_TRUE(Decoder::Create(forged.head, nullptr, 16U << 20).has_value());
+  forged.head.memory_bytes -= 1;
+  EXPECT_EQ(Decoder::Create(forged.head, nullptr, 16U << 20).error().code(),
+            ErrorCode::kMemoryLimit);
+}
+
+TEST(TransformTest, BlocksThatNeedMoreThanTheirEntryAreRefused) {  // C-24
+  testing::Forged forged = testing::Forge({}, std::nullopt, 4096);
+  const Transform transform = ZstdTransform(19, false, true);
+  ASSERT_GT(EncoderBytes(transform, 1U << 20), EncoderBytes(transform, 128U << 10));
+  forged.head.transforms.emplace_back();
+  forged.head.transforms[0].transform = transform;
+  forged.head.transforms[0].memory_bytes =
+      static_cast<std::uint32_t>(EncoderBytes(transform, 1U << 20));
+  Recipe recipe;
+  recipe.segments = {{SegmentKind::kBlock, 0, 1U << 20, 0, 0, 4096, 0, 4096}};
+  EXPECT_TRUE(ParseRecipe(forged.head, 0, EncodeRecipe(recipe)).has_value());
+  forged.head.transforms[0].memory_bytes -= 1;
+  EXPECT_EQ(ParseRecipe(forged.head, 0, EncodeRecipe(recipe)).error().code(),
+            ErrorCode::kMemoryLimit);
 }
 
 }  // namespace
