@@ -21,8 +21,8 @@ constexpr std::uint64_t kKnownSize = 1ULL << 9;
 
 int Level(std::uint64_t parameters) { return static_cast<int>(parameters & 0xFF); }
 
-// Whether a frame of RFC 8878 begins here. libzstd may be built to decode formats of before as well,
-// and takes skippable frames for nothing.
+// Whether a frame of RFC 8878 begins here. libzstd may be built to decode older formats as well, and
+// takes skippable frames for nothing.
 bool BeginsFrame(ByteView bytes) {
   constexpr std::array<std::uint8_t, 4> kMagic = {0x28, 0xB5, 0x2F, 0xFD};
   return bytes.size() >= kMagic.size() && std::ranges::equal(bytes.first(kMagic.size()), kMagic);
