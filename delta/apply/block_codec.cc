@@ -21,16 +21,18 @@ Result<std::size_t> DecodeBlockUpTo(BlockCoding coding, ByteView coded, ByteSpan
   return Fail(ErrorCode::kDecodeFailed, "unknown coding of a block");
 }
 
-Result<BlockLengths> MeasureBlock(BlockCoding coding, ByteView bytes, ByteSpan room) {
+Result<BlockLengths> MeasureBlock(BlockCoding coding, ByteView bytes, ByteSpan room,
+                                  std::uint64_t& work) {
+  work = 0;
   switch (coding) {
     case BlockCoding::kZstd:
-      return zstd_blocks::Measure(bytes, room);
+      return zstd_blocks::Measure(bytes, room, work);
     case BlockCoding::kXz:
-      return lzma_blocks::Measure(bytes, room);
+      return lzma_blocks::Measure(bytes, room, work);
     case BlockCoding::kZlib:
-      return zlib_blocks::Measure(true, bytes, room);
+      return zlib_blocks::Measure(true, bytes, room, work);
     case BlockCoding::kRawDeflate:
-      return zlib_blocks::Measure(false, bytes, room);
+      return zlib_blocks::Measure(false, bytes, room, work);
     case BlockCoding::kLz4:
       break;
   }

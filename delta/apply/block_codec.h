@@ -33,11 +33,15 @@ Result<std::size_t> DecodeBlockUpTo(BlockCoding coding, ByteView coded, ByteSpan
 
 // Where a block ends that begins at the first of `bytes`; its plain bytes go to `room`. Not for LZ4
 // blocks, which do not say. For generators. ERRORS: kDecodeFailed, also when `room` is too small.
+// `work`: set to the bytes that were read and made, or a few more; also when it fails.
 struct BlockLengths {
   std::size_t plain = 0;
   std::size_t coded = 0;
 };
-Result<BlockLengths> MeasureBlock(BlockCoding coding, ByteView bytes, ByteSpan room);
+Result<BlockLengths> MeasureBlock(BlockCoding coding, ByteView bytes, ByteSpan room,
+                                  std::uint64_t& work);
+// Longest dictionary of an .xz stream that its decoder takes.
+inline constexpr std::uint64_t kMaxXzDictionary = 3ULL << 19;
 
 // What DecodeBlock may use besides its arguments.
 inline constexpr std::uint64_t kBlockDecoderBytes = 2ULL << 20;
@@ -54,7 +58,7 @@ Result<BlockLengths> EncodeBlock(const Transform& transform, ByteView plain, Byt
 
 // One set of these per library; block_codec.cc chooses.
 namespace zstd_blocks {
-Result<BlockLengths> Measure(ByteView bytes, ByteSpan room);
+Result<BlockLengths> Measure(ByteView bytes, ByteSpan room, std::uint64_t& work);
 bool Supports(std::uint64_t parameters);
 std::uint32_t LibraryVersion();
 std::uint64_t MaxCodedBytes(std::uint64_t plain_bytes);
@@ -64,7 +68,7 @@ Result<std::size_t> Decode(ByteView coded, ByteSpan room);
 }  // namespace zstd_blocks
 
 namespace lzma_blocks {
-Result<BlockLengths> Measure(ByteView bytes, ByteSpan room);
+Result<BlockLengths> Measure(ByteView bytes, ByteSpan room, std::uint64_t& work);
 bool Supports(std::uint64_t parameters);
 std::uint32_t LibraryVersion();
 std::uint64_t MaxCodedBytes(std::uint64_t plain_bytes);
@@ -74,7 +78,7 @@ Result<std::size_t> Decode(ByteView coded, ByteSpan room);
 }  // namespace lzma_blocks
 
 namespace zlib_blocks {
-Result<BlockLengths> Measure(bool zlib_header, ByteView bytes, ByteSpan room);
+Result<BlockLengths> Measure(bool zlib_header, ByteView bytes, ByteSpan room, std::uint64_t& work);
 bool Supports(std::uint64_t parameters);
 std::uint32_t LibraryVersion();
 std::uint64_t MaxCodedBytes(std::uint64_t plain_bytes);

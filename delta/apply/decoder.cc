@@ -341,8 +341,15 @@ Result<Decoder> Decoder::Create(const Head& head, RandomReader* source,
                 "the source has " + std::to_string(source->SizeBytes()) + " bytes, the head says " +
                     std::to_string(head.source->bytes));
   }
-  //= docs/container-format.md#C-26
-  for (const TransformEntry& entry : head.transforms) PAWL_TRY(CheckEncoder(entry));
+  for (const TransformEntry& entry : head.transforms) {
+    //= docs/container-format.md#C-24
+    // The self-test is the first to take an encoder's memory.
+    if (kDecoderBaseBytes + entry.memory_bytes > head.memory_bytes) {
+      return Fail(ErrorCode::kMemoryLimit, "a transform needs more memory than the head says");
+    }
+    //= docs/container-format.md#C-26
+    PAWL_TRY(CheckEncoder(entry));
+  }
   return Decoder(std::make_unique<Impl>(head, source, memory_limit, threads));
 }
 

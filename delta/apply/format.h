@@ -53,7 +53,7 @@ inline constexpr std::uint64_t kMaxLeadingZeros = 64ULL << 10;
 inline constexpr std::uint64_t kMaxAdvance = 1ULL << 20;
 inline constexpr std::uint64_t kMaxFramePlainBytes = 128ULL << 20;
 inline constexpr std::uint64_t kMaxFrameEncodedBytes = 256ULL << 20;  // what encoders look at
-inline constexpr std::uint64_t kMaxFrameSourceWork = 1ULL << 30;      // bytes read and decompressed
+inline constexpr std::uint64_t kMaxFrameSourceWork = 1ULL << 30;  // bytes read, decoded and made
 
 inline constexpr unsigned kMaxWindowLog = 20;  // zstd window of at most 1 MiB
 inline constexpr std::uint64_t kMaxWindowBytes = 1ULL << kMaxWindowLog;

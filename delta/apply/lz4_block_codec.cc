@@ -13,9 +13,10 @@
 namespace pawl::delta::lz4_blocks {
 namespace {
 
-// erofs's smallest and largest physical cluster. Filling a room of a few bytes takes minutes.
+// Of physical clusters. In a few bytes of room an encoder starts anew for each few bytes of plain
+// text, and a self-test of 256 KiB takes hours.
 constexpr std::uint32_t kMinRoom = 4096;
-constexpr std::uint32_t kMaxRoom = 1U << 20;
+constexpr std::uint32_t kMaxRoom = 1U << 20;  // erofs's largest physical cluster
 
 int Level(std::uint64_t parameters) { return static_cast<int>(parameters & 0xFF); }
 std::uint32_t Room(std::uint64_t parameters) {
@@ -43,7 +44,8 @@ int EncodeInto(int level, int room, const char* plain, int* plain_bytes, char* c
 
 bool Supports(std::uint64_t parameters) {
   return (parameters & 0xFFFFFF00ULL) == 0 && Level(parameters) <= LZ4HC_CLEVEL_MAX &&
-         (Room(parameters) == 0 || Room(parameters) >= kMinRoom) && Room(parameters) <= kMaxRoom;
+         (Room(parameters) == 0 ||
+          (Room(parameters) >= kMinRoom && Room(parameters) <= kMaxRoom));
 }
 
 std::uint32_t LibraryVersion() { return static_cast<std::uint32_t>(LZ4_versionNumber()); }

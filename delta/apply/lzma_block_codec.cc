@@ -97,18 +97,27 @@ Result<BlockLengths> Encode(std::uint64_t parameters, ByteView plain, ByteSpan c
   return BlockLengths{plain.size(), made};
 }
 
-Result<BlockLengths> Measure(ByteView bytes, ByteSpan room) {
-  std::uint64_t memory = kBlockDecoderBytes;
-  std::size_t used = 0;
-  std::size_t made = 0;
-  const lzma_ret status = lzma_stream_buffer_decode(&memory, 0, nullptr, bytes.data(), &used,
-                                                    bytes.size(), room.data(), &made, room.size());
-  if (status != LZMA_OK) return Fail(ErrorCode::kDecodeFailed, "xz block is broken");
+Result<BlockLengths> Measure(ByteView bytes, ByteSpan room, std::uint64_t& work) {
+  // As lzma_stream_buffer_decode, which does not say how far it came in vain.
+  lzma_stream stream = LZMA_STREAM_INIT;
+  lzma_ret status = lzma_stream_decoder(&stream, kBlockDecoderBytes, 0);
+  std::uint8_t none = 0;  // liblzma wants a place even for nothing
+  stream.next_in = bytes.data();
+  stream.avail_in = bytes.size();
+  stream.next_out = room.empty() ? &none : room.data();
+  stream.avail_out = room.size();
+  if (status == LZMA_OK) status = lzma_code(&stream, LZMA_FINISH);
+  const auto used = static_cast<std::size_t>(stream.total_in);
+  const auto made = static_cast<std::size_t>(stream.total_out);
+  work = used + made;
+  lzma_end(&stream);
+  if (status != LZMA_STREAM_END) return Fail(ErrorCode::kDecodeFailed, "xz block is broken");
   return BlockLengths{made, used};
 }
 
 Result<std::size_t> Decode(ByteView coded, ByteSpan room) {
-  PAWL_ASSIGN_OR_RETURN(const BlockLengths lengths, Measure(coded, room));
+  std::uint64_t work = 0;
+  PAWL_ASSIGN_OR_RETURN(const BlockLengths lengths, Measure(coded, room, work));
   if (lengths.coded != coded.size()) {
     return Fail(ErrorCode::kDecodeFailed, "bytes behind an xz block");
   }

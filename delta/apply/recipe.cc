@@ -129,7 +129,12 @@ class Parser {
                           ReadNumber(in_, 0, head_.transforms.size() - 1, "transform"));
     PAWL_ASSIGN_OR_RETURN(const std::uint64_t ahead,
                           ReadNumber(in_, 0, kMaxBlockBytes - segment.plain, "length ahead"));
-    const std::uint64_t most = MaxCodedBytes(head_.transforms[transform].transform, segment.plain);
+    const TransformEntry& entry = head_.transforms[transform];
+    //= docs/container-format.md#C-24
+    if (EncoderBytes(entry.transform, segment.plain + ahead) > entry.memory_bytes) {
+      return Fail(ErrorCode::kMemoryLimit, "a block needs more memory than its transform's entry");
+    }
+    const std::uint64_t most = MaxCodedBytes(entry.transform, segment.plain);
     PAWL_ASSIGN_OR_RETURN(const std::uint64_t coded,
                           ReadNumber(in_, 1, std::min(most, kMaxExtentBytes), "coded length"));
     PAWL_ASSIGN_OR_RETURN(const std::uint64_t zeros,

@@ -61,7 +61,7 @@ Result<const Bytes*> SourceBlocks::Decoded(std::size_t index) {
   if (held_.Touch(index)) return &decoded_[index];
   const SourceBlock& block = recipe_.blocks[index];
   PAWL_TRY(LoadExtent(block.extent));
-  PAWL_TRY(Spend(block.plain));
+  PAWL_TRY(Spend(std::uint64_t{block.coded} + block.plain));
   Bytes plain(block.plain);
   const std::uint64_t from = block.offset - recipe_.extents[block.extent].offset;
   PAWL_TRY(decode_(block.coding,

@@ -66,7 +66,7 @@ class SourceBlocks {
   DecodedBlocks held_;
   std::unordered_map<std::size_t, Bytes> decoded_;
   std::size_t last_ = 0;     // block that was read last: reads go mostly forward
-  std::uint64_t spent_ = 0;  // bytes read and made so far
+  std::uint64_t spent_ = 0;  // bytes read, decoded and made so far
 };
 
 }  // namespace pawl::delta

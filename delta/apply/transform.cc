@@ -141,6 +141,13 @@ Status CheckEncoder(const TransformEntry& entry) {
   const std::string name = "transform " +
                            std::to_string(static_cast<unsigned>(entry.transform.id)) +
                            " with parameters " + std::to_string(entry.transform.parameters);
+  //= docs/container-format.md#C-24
+  if (const std::uint64_t needed = EncoderBytes(entry.transform, kTextPieces.back());
+      needed > entry.memory_bytes) {
+    return Fail(ErrorCode::kMemoryLimit, name + " needs " + std::to_string(needed) +
+                                             " bytes of memory, the head says " +
+                                             std::to_string(entry.memory_bytes));
+  }
   //= docs/container-format.md#C-26
   PAWL_ASSIGN_OR_RETURN(const Sha256Digest found, SelfTest(entry.transform));
   if (found != entry.self_test) {

@@ -70,7 +70,8 @@ Result<TransformEntry> DescribeTransform(const Transform& transform, std::uint64
 // to declare, and for a signer to compare. ERRORS: kInternal from a library.
 Result<std::vector<TransformEntry>> AvailableTransforms();
 
-// ERRORS: kTransformUnsupported; kEncoderDiffers.
+// ERRORS: kTransformUnsupported; kEncoderDiffers; kMemoryLimit when the entry says less than this
+// build's encoder needs, before anything is encoded.
 Status CheckEncoder(const TransformEntry& entry);
 
 }  // namespace pawl::delta

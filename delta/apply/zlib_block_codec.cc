@@ -61,7 +61,8 @@ Result<BlockLengths> Encode(std::uint64_t parameters, ByteView plain, ByteSpan c
   return BlockLengths{plain.size(), made};
 }
 
-Result<BlockLengths> Measure(bool zlib_header, ByteView bytes, ByteSpan room) {
+Result<BlockLengths> Measure(bool zlib_header, ByteView bytes, ByteSpan room,
+                             std::uint64_t& work) {
   z_stream stream = {};
   if (inflateInit2(&stream, zlib_header ? kMaxWindowBits : -kMaxWindowBits) != Z_OK) {
     return Fail(ErrorCode::kInternal, "zlib does not start");
@@ -73,13 +74,15 @@ Result<BlockLengths> Measure(bool zlib_header, ByteView bytes, ByteSpan room) {
   stream.avail_out = static_cast<uInt>(room.size());
   const int status = inflate(&stream, Z_FINISH);
   const BlockLengths lengths{stream.total_out, stream.total_in};
+  work = lengths.plain + lengths.coded;
   inflateEnd(&stream);
   if (status != Z_STREAM_END) return Fail(ErrorCode::kDecodeFailed, "zlib block is broken");
   return lengths;
 }
 
 Result<std::size_t> Decode(bool zlib_header, ByteView coded, ByteSpan room) {
-  PAWL_ASSIGN_OR_RETURN(const BlockLengths lengths, Measure(zlib_header, coded, room));
+  std::uint64_t work = 0;
+  PAWL_ASSIGN_OR_RETURN(const BlockLengths lengths, Measure(zlib_header, coded, room, work));
   if (lengths.coded != coded.size()) {
     return Fail(ErrorCode::kDecodeFailed, "bytes behind a zlib block");
   }

@@ -21,16 +21,11 @@ constexpr std::uint64_t kKnownSize = 1ULL << 9;
 
 int Level(std::uint64_t parameters) { return static_cast<int>(parameters & 0xFF); }
 
-// Length of the frame that `bytes` begin with; 0 when it is none. By the magic
-// number first: the library also decodes the formats of years ago, which nobody looks after, and
-// passes over skippable frames.
-std::size_t FrameBytes(ByteView bytes) {
-  constexpr std::array<std::uint8_t, 4> kMagic = {0x28, 0xB5, 0x2F, 0xFD};  // RFC 8878, 3.1.1
-  if (bytes.size() < kMagic.size() || !std::ranges::equal(bytes.first(kMagic.size()), kMagic)) {
-    return 0;
-  }
-  const std::size_t length = ZSTD_findFrameCompressedSize(bytes.data(), bytes.size());
-  return ZSTD_isError(length) != 0 ? 0 : length;
+// Whether a frame of RFC 8878 begins here. libzstd may be built to decode older formats as well, and
+// takes skippable frames for nothing.
+bool BeginsFrame(ByteView bytes) {
+  constexpr std::array<std::uint8_t, 4> kMagic = {0x28, 0xB5, 0x2F, 0xFD};
+  return bytes.size() >= kMagic.size() && std::ranges::equal(bytes.first(kMagic.size()), kMagic);
 }
 
 struct FreeEncoder {
@@ -77,17 +72,25 @@ Result<BlockLengths> Encode(std::uint64_t parameters, ByteView plain, ByteSpan c
   return BlockLengths{plain.size(), size};
 }
 
-Result<BlockLengths> Measure(ByteView bytes, ByteSpan room) {
-  const std::size_t frame = FrameBytes(bytes);
-  if (frame == 0) return Fail(ErrorCode::kDecodeFailed, "not a zstd frame");
+Result<BlockLengths> Measure(ByteView bytes, ByteSpan room, std::uint64_t& work) {
+  work = 0;
+  if (!BeginsFrame(bytes)) return Fail(ErrorCode::kDecodeFailed, "not a zstd frame");
+  // zstd does not say how far it came in vain. Looking for the end of a broken frame takes a step
+  // for every three bytes; decoding makes no more than the frame's blocks can hold.
+  work = room.size();
+  const std::size_t frame = ZSTD_findFrameCompressedSize(bytes.data(), bytes.size());
+  if (ZSTD_isError(frame) != 0) return Fail(ErrorCode::kDecodeFailed, "not a zstd frame");
+  work = frame + std::min<std::uint64_t>(room.size(), ZSTD_decompressBound(bytes.data(), frame));
   PAWL_ASSIGN_OR_RETURN(const std::size_t plain, Decode(bytes.first(frame), room));
+  work = frame + plain;
   return BlockLengths{plain, frame};
 }
 
 Result<std::size_t> Decode(ByteView coded, ByteSpan room) {
+  if (!BeginsFrame(coded)) return Fail(ErrorCode::kDecodeFailed, "block is not a zstd frame");
   // One call into a buffer of the whole length: zstd needs no window of its own.
-  const std::size_t frame = FrameBytes(coded);
-  if (frame == 0 || frame != coded.size()) {
+  const std::size_t frame = ZSTD_findFrameCompressedSize(coded.data(), coded.size());
+  if (ZSTD_isError(frame) != 0 || frame != coded.size()) {
     return Fail(ErrorCode::kDecodeFailed, "block is not one zstd frame");
   }
   const std::size_t size = ZSTD_decompress(room.data(), room.size(), coded.data(), coded.size());

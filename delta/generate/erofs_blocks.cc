@@ -18,6 +18,11 @@ constexpr unsigned kBlockLog = 12;
 constexpr std::uint64_t kBlock = 1ULL << kBlockLog;
 constexpr std::uint64_t kMaxInodes = 1ULL << 22;
 constexpr std::uint64_t kMaxDirectoryBytes = 64ULL << 20;
+// Logical clusters that are looked at, for each block of the image: inodes of a hostile image share
+// one index, so that what each claims adds up to inodes times image. Honest ones compress less, even
+// with files that are mostly zeros.
+constexpr std::uint64_t kClustersPerBlock = 64;
+constexpr std::uint64_t kLeastClusters = 4096;  // of small images, which compress to almost nothing
 
 constexpr unsigned kLayoutPlain = 0;
 constexpr unsigned kLayoutFull = 1;
@@ -55,21 +60,33 @@ struct Extent {
   std::uint32_t blocks = 1;
 };
 
-// Clusters of 4 KiB that files may have for each block of the image, and for a small one besides.
-constexpr std::uint64_t kMostExpansion = 64;
-constexpr std::uint64_t kIndexBlocks = 1ULL << 20;
+// How many entries of a compact index at `at` lie where: packs of two entries in 8 bytes up to a
+// 32-byte boundary, then of 16 in 32 bytes where the file says so, then of two again.
+struct CompactPacks {
+  std::uint64_t first;
+  std::uint64_t dense;
+  std::uint64_t rest;
+
+  CompactPacks(std::uint64_t at, std::uint64_t clusters, std::uint16_t advise)
+      : first(std::min((32 - at % 32) / 4 % 8, clusters)),
+        dense((advise & kAdviseCompact2) != 0 ? (clusters - first) / 16 * 16 : 0),
+        rest(clusters - first - dense) {}
+
+  std::uint64_t Bytes() const { return first * 4 + dense * 2 + (rest + 1) / 2 * 8; }
+};
 
 class Finder {
  public:
   explicit Finder(RandomReader& image)
       : image_(image),
-        index_budget_(kIndexBlocks + image.SizeBytes() / kBlock * kMostExpansion),
-        data_budget_(image.SizeBytes() / kBlock * 2) {}
+        clusters_left_(std::max(kLeastClusters, image_.size() / kBlock * kClustersPerBlock)),
+        // Directories are not compressed, and no two of them share a block.
+        directory_bytes_left_(image_.size()) {}
 
   Result<FoundBlocks> Run() {
     if (ReadSuper()) {
       queue_.push_back(root_);
-      while (!queue_.empty() && seen_.size() < kMaxInodes) {
+      while (!queue_.empty() && seen_.size() < kMaxInodes && !exhausted_) {
         const std::uint64_t nid = queue_.back();
         queue_.pop_back();
         if (seen_.insert(nid).second) Visit(nid);
@@ -82,6 +99,13 @@ class Finder {
   }
 
  private:
+  // False when no more is left: then nothing more is looked for, and the rest stays plain bytes.
+  bool Spend(std::uint64_t& left, std::uint64_t amount) {
+    exhausted_ = exhausted_ || amount > left;
+    if (!exhausted_) left -= amount;
+    return !exhausted_;
+  }
+
   bool ReadSuper() {
     std::array<std::uint8_t, 128> bytes = {};
     if (!image_.Read(kSuperOffset, bytes) || Le32(bytes, 0) != kMagic) return false;
@@ -128,10 +152,11 @@ class Finder {
 
   // Directories are not compressed: whole blocks, the last one perhaps behind the inode.
   void VisitDirectory(const Inode& inode) {
-    if (inode.size > kMaxDirectoryBytes || !Spend(index_budget_, inode.size / kBlock + 1)) return;
+    if (inode.size > kMaxDirectoryBytes) return;
     if (inode.layout != kLayoutPlain && inode.layout != kLayoutInline) return;
     for (std::uint64_t at = 0; at < inode.size; at += kBlock) {
       const std::uint64_t length = std::min(kBlock, inode.size - at);
+      if (!Spend(directory_bytes_left_, length)) return;
       const bool in_line =
           inode.layout == kLayoutInline && at + kBlock >= inode.size && inode.size % kBlock != 0;
       Bytes block(static_cast<std::size_t>(length));
@@ -156,19 +181,25 @@ class Finder {
     // Only LZ4, clusters of 4 KiB, no packed tails of several files.
     if ((header[6] & 15) != 0 || (header[7] & 7) != 0 || (header[7] & 0x80) != 0) return;
     const std::uint64_t clusters = (inode.size + kBlock - 1) / kBlock;
-    // An index has two bytes or more for each of them.
-    if (clusters == 0 || !Contains(image_.size(), header_at, clusters * 2)) return;
-    if (!Spend(index_budget_, clusters)) return;
+    // An index takes two bytes of the image or more for each cluster; nothing is made for one that
+    // cannot lie there.
+    const bool full = inode.layout == kLayoutFull;
+    const std::uint64_t index_at = header_at + (full ? 16 : 8);
+    if (clusters == 0 || clusters > image_.size() / 2) return;
+    if (!Contains(image_.size(), index_at,
+                  full ? clusters * 8 : CompactPacks(index_at, clusters, advise).Bytes())) {
+      return;
+    }
+    if (!Spend(clusters_left_, clusters)) return;
     std::vector<Entry> entries;
-    const bool good = inode.layout == kLayoutFull
-                          ? ReadFull(header_at + 16, clusters, entries)
-                          : ReadCompact(header_at + 8, clusters, advise, entries);
+    const bool good = full ? ReadFull(index_at, clusters, entries)
+                           : ReadCompact(index_at, clusters, advise, entries);
     if (good) AddExtents(inode, advise, entries);
   }
 
   bool ReadFull(std::uint64_t at, std::uint64_t clusters, std::vector<Entry>& entries) {
     Bytes bytes(static_cast<std::size_t>(clusters * 8));
-    if (!Contains(image_.size(), at, bytes.size()) || !image_.Read(at, bytes)) return false;
+    if (!image_.Read(at, bytes)) return false;
     for (std::size_t i = 0; i < clusters; ++i) {
       const unsigned type = Le16(bytes, 8 * i) & 3;
       entries.push_back({type,
@@ -178,20 +209,14 @@ class Finder {
     return true;
   }
 
-  // Packs of two entries in 8 bytes up to a 32-byte boundary, then of 16 in 32 bytes where the file
-  // says so, then of two again.
   bool ReadCompact(std::uint64_t at, std::uint64_t clusters, std::uint16_t advise,
                    std::vector<Entry>& entries) {
-    std::uint64_t first = (32 - at % 32) / 4;
-    if (first == 8) first = 0;
-    first = std::min(first, clusters);
-    std::uint64_t dense = 0;
-    if ((advise & kAdviseCompact2) != 0) dense = (clusters - first) / 16 * 16;
-    const std::uint64_t rest = clusters - first - dense;
+    const CompactPacks packs(at, clusters, advise);
     const bool big = (advise & kAdviseBig) != 0;
-    return ReadPacks(at, first, 2, big, entries) &&
-           ReadPacks(at + first * 4, dense, 16, big, entries) &&
-           ReadPacks(at + first * 4 + dense * 2, rest, 2, big, entries);
+    const std::uint64_t dense_at = at + packs.first * 4;
+    return ReadPacks(at, packs.first, 2, big, entries) &&
+           ReadPacks(dense_at, packs.dense, 16, big, entries) &&
+           ReadPacks(dense_at + packs.dense * 2, packs.rest, 2, big, entries);
   }
 
   bool ReadPacks(std::uint64_t at, std::uint64_t count, std::size_t per_pack, bool big,
@@ -251,20 +276,7 @@ class Finder {
     }
   }
 
-  // Inodes may share what they name, so that their sum is bounded by nothing in the image. An image
-  // that asks for more than any real one does stays plain bytes from there on.
-  bool Spend(std::uint64_t& budget, std::uint64_t blocks) {
-    if (blocks <= budget) {
-      budget -= blocks;
-      return true;
-    }
-    queue_.clear();
-    budget = 0;
-    return false;
-  }
-
   void AddExtent(const Extent& extent, std::uint64_t plain, bool continues) {
-    if (!Spend(data_budget_, std::max(extent.blocks, 1U))) return;
     FoundBlock block;
     block.offset = extent.address * kBlock;
     block.phase = static_cast<std::uint32_t>(extent.begin % kBlock);
@@ -272,6 +284,11 @@ class Finder {
     block.exact = true;
     block.coding = BlockCoding::kLz4;
     if (plain > kMaxBlockBytes) return;
+    // Each block has physical blocks of its own.
+    if (found_.blocks.size() >= image_.size() / kBlock) {
+      exhausted_ = true;
+      return;
+    }
     block.plain = static_cast<std::uint32_t>(plain);
     if (extent.type == kTypePlain) {
       block.stored = true;
@@ -280,25 +297,28 @@ class Finder {
       return;
     }
     if (extent.type != kTypeHead || extent.blocks == 0 || extent.blocks > 256) return;
-    Bytes coded(extent.blocks * kBlock);
-    if (!image_.Read(block.offset, coded)) return;
-    const auto begin = std::ranges::find_if(coded, [](std::uint8_t byte) { return byte != 0; });
-    const auto margin = static_cast<std::size_t>(begin - coded.begin());
+    const std::uint64_t room = extent.blocks * kBlock;
+    // Only the first block is read: data that is aligned to the right begins there.
+    std::array<std::uint8_t, kBlock> start = {};
+    if (!Contains(image_.size(), block.offset, room) || !image_.Read(block.offset, start)) return;
+    const auto begin = std::ranges::find_if(start, [](std::uint8_t byte) { return byte != 0; });
+    const auto margin = static_cast<std::uint64_t>(begin - start.begin());
     if (margin >= kBlock) return;
     block.offset += margin;
     block.zeros = static_cast<std::uint32_t>(margin);
-    block.coded = static_cast<std::uint32_t>(coded.size() - margin);
+    block.coded = static_cast<std::uint32_t>(room - margin);
     largest_ = std::max(largest_, std::uint64_t{extent.blocks});
     found_.blocks.push_back(block);
   }
 
   FinderReader image_;
-  std::uint64_t index_budget_;  // clusters and directory blocks that may still be looked at
-  std::uint64_t data_budget_;   // blocks of content
   FoundBlocks found_;
   std::uint64_t root_ = 0;
   std::uint64_t metadata_ = 0;
   std::uint64_t largest_ = 1;  // physical cluster, in blocks
+  std::uint64_t clusters_left_;
+  std::uint64_t directory_bytes_left_;
+  bool exhausted_ = false;
   std::vector<std::uint64_t> queue_;
   std::unordered_set<std::uint64_t> seen_;
 };

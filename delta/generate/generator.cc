@@ -264,6 +264,11 @@ Result<ContainerInfo> Generate(RandomReader* old_image, RandomReader& new_image,
   const CodecChoice codecs = ChooseCodecs(options, old_image == nullptr);
   info.head.codecs = CodecsOf(codecs);
   if (found.plan != nullptr) info.head.transforms = found.plan->transforms();
+  // Of each transform's self-test; its frames may do without it where they are over other limits.
+  for (const TransformEntry& entry : info.head.transforms) {
+    info.head.memory_bytes =
+        std::max(info.head.memory_bytes, kDecoderBaseBytes + entry.memory_bytes);
+  }
   info.target_chunks = std::move(found.matches.target.chunks);
 
   const Pieces& pieces = found.matches.pieces;

@@ -14,11 +14,10 @@ namespace {
 
 constexpr std::size_t kStepBytes = 8U << 20;  // of the image, read at a time
 constexpr std::size_t kHeaderBytes = 512;     // of a gzip member: its name is in there
-// What fits into a decoder of blocks, which has 2 MiB.
-constexpr std::uint32_t kMaxXzDictionary = 3U << 19;
 constexpr std::size_t kMinCoded = 512;        // shorter ones are not worth a block
-// What a member may cost in vain: hostile images are full of magic numbers.
+// What members may cost, in bytes read and made: hostile images are full of magic numbers.
 constexpr std::uint64_t kMaxWork = 4ULL << 30;
+constexpr std::uint64_t kTryWork = 16U << 10;  // the least: a decoder is set up for each
 
 enum Choice : std::uint16_t { kZstdChoice = 0, kGzipChoice = 1, kFirstXzChoice = 2 };
 
@@ -126,7 +125,7 @@ class Finder {
   // The choices for an .xz stream of this dictionary and check: 0xFFFF when it has no usual form.
   std::uint16_t XzChoice(ByteView bytes) {
     const auto dictionary = XzDictionary(bytes);
-    // More than decoders allow themselves: known before anything is decoded in vain.
+    // No decoder takes a longer one: not worth a try, which would use up the work for others.
     if (!dictionary || *dictionary > kMaxXzDictionary) return 0xFFFF;
     const unsigned check = bytes[7] & 15;
     const Transform first = XzTransform(6, *dictionary, check, false);
@@ -148,8 +147,9 @@ class Finder {
   std::size_t Add(std::uint64_t offset, ByteView bytes, std::size_t header, BlockCoding coding,
                   std::uint16_t choice) {
     if (choice == 0xFFFF || work_ > kMaxWork) return 0;
-    const auto lengths = MeasureBlock(coding, bytes.subspan(header), room_);
-    work_ += lengths.has_value() ? lengths->plain + lengths->coded : kMaxBlockBytes;
+    std::uint64_t work = 0;
+    const auto lengths = MeasureBlock(coding, bytes.subspan(header), room_, work);
+    work_ += std::max(work, kTryWork);
     if (!lengths.has_value() || lengths->coded < kMinCoded || lengths->plain == 0) return 0;
     FoundBlock block;
     block.offset = offset + header;

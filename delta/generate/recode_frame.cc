@@ -243,7 +243,7 @@ class Recoder {
         if (held.Touch(index)) continue;
         if (loaded != block->extent) work += frame_.recipe.extents[block->extent].bytes;
         loaded = block->extent;
-        work += block->plain;
+        work += std::uint64_t{block->coded} + block->plain;
         held.Insert(index, block->plain, [](std::size_t) {});
       }
     }

@@ -18,6 +18,7 @@ constexpr std::uint16_t kHasOptions = 0x400;
 constexpr std::uint64_t kNoTable = ~std::uint64_t{0};
 constexpr std::uint32_t kNoFragment = ~std::uint32_t{0};
 constexpr std::uint32_t kStoredBit = 1U << 24;  // in the length of a data block
+constexpr std::uint64_t kLeastBlock = 16;       // coded bytes; no compressor makes fewer of 4 KiB
 
 struct Super {
   std::uint32_t block_bytes = 0;
@@ -89,8 +90,6 @@ BlockCoding CodingOf(std::uint16_t compressor) {
   }
 }
 
-constexpr std::uint64_t kLeastBlock = 16;  // coded bytes of a block, on average
-
 class Finder {
  public:
   explicit Finder(RandomReader& image) : image_(image), found_() {}
@@ -144,10 +143,11 @@ class Finder {
     return options;
   }
 
+  // A few metadata blocks can list millions of data blocks, of one byte, the same, or behind the
+  // image: no more are kept than it can hold.
   void Add(std::uint64_t offset, std::uint32_t coded, std::uint32_t most, std::uint16_t choice) {
-    // Tables are compressed: a small one can name blocks without end, the same ones again and again.
     if (!Contains(image_.size(), offset, coded)) return;
-    if (found_.blocks.size() > image_.size() / kLeastBlock) return;
+    if (found_.blocks.size() >= image_.size() / kLeastBlock) return;
     FoundBlock block;
     block.offset = offset;
     block.coded = coded;

@@ -153,6 +153,7 @@ def parse_head(data):
         key = (number, number_version, parameters)
         require(not listed_transforms or key > listed_transforms[-1].key, "C-28")
         require(need <= 64 << 20, "C-07")
+        require((5 << 18) + need <= memory, "C-24")
         encode = encoder(*key)
         require(encode is not None and self_test(encode) == test, "C-26")
         listed_transforms.append(Transform(key, need, encode))
@@ -390,7 +391,7 @@ class Source:
         if index not in self.decoded:
             block = self.blocks[index]
             self.load(block.extent)
-            self.spend(block.plain)
+            self.spend(block.coded + block.plain)
             coded = self.extent[block.offset:block.offset + block.coded]
             plain = block_decode(block.coding, coded, block.plain)
             while self.decoded and self.held + block.plain > 4 << 20:

@@ -6,6 +6,7 @@ target_link_libraries(delta_test_util
 
 pawl_test(delta_apply_test LABEL unit
   SOURCES
+    unit/delta/block_codec_test.cc
     unit/delta/decoder_test.cc
     unit/delta/encoder_names_test.cc
     unit/delta/head_test.cc
@@ -19,7 +20,7 @@ pawl_test(delta_generate_test LABEL unit
     unit/delta/container_file_test.cc
     unit/delta/corruption_test.cc
     unit/delta/generator_test.cc
-    unit/delta/hostile_blocks_test.cc
+    unit/delta/hostile_image_test.cc
     unit/delta/recode_test.cc
     unit/delta/reference_reader_test.cc
   USES delta_test_util pawl_lzma)

@@ -246,6 +246,9 @@ TEST(DecoderTest, OnlyOneCompleteZstdFrameIsTaken) {  // C-20, C-21
   Bytes twice = good;
   twice.insert(twice.end(), good.begin(), good.end());
   EXPECT_EQ(ZstdOutcome(twice, 9, 9), ErrorCode::kDecodeFailed);
+  const Bytes legacy = {0x27, 0xB5, 0x2F, 0xFD, 0x20, 9,   0x40, 0,   9,    'z', 's', 't',
+                        'd',  ' ',  '0',  '.',  '7',  '!', 0xC0, 0x00, 0x00};
+  EXPECT_EQ(ZstdOutcome(legacy, 9, 9), ErrorCode::kDecodeFailed);
   Bytes skippable = {0x50, 0x2A, 0x4D, 0x18, 4, 0, 0, 0, 1, 2, 3, 4};
   EXPECT_EQ(ZstdOutcome(skippable, 9, 9), ErrorCode::kDecodeFailed);
   skippable.insert(skippable.end(), good.begin(), good.end());
