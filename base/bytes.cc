@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/bytes.h"
 
+#include <cstring>
+
 #include "base/format.h"
 
 namespace pawl {
@@ -22,6 +24,12 @@ ByteView AsBytes(std::string_view text) {
 
 std::string_view AsText(ByteView bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+bool IsAllZero(ByteView bytes) {
+  // Equal to itself shifted by one byte: many times as fast as a loop.
+  return bytes.empty() ||
+         (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
 std::string HexEncode(ByteView bytes) {

@@ -34,6 +34,8 @@ std::string Base64UrlEncode(ByteView bytes);
 // ERRORS: kInputInvalid on padding, foreign characters or non-zero left-over bits.
 Result<Bytes> Base64UrlDecode(std::string_view text);
 
+bool IsAllZero(ByteView bytes);
+
 // True when [offset, offset+length) lies inside [0, size). Cannot overflow.
 constexpr bool Contains(std::uint64_t size, std::uint64_t offset, std::uint64_t length) {
   return offset <= size && length <= size - offset;

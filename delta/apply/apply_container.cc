@@ -9,7 +9,6 @@
 #include <cstdio>
 
 #include "base/file.h"
-#include "delta/apply/block_index.h"
 #include "delta/apply/container_file.h"
 #include "delta/apply/decoder.h"
 #include "delta/apply/target_tail.h"
@@ -73,9 +72,15 @@ Result<std::optional<FileReader>> OpenSource(const std::optional<std::string>& p
   return std::optional<FileReader>(std::move(reader));
 }
 
-// Why decoding failed, in the user's terms. The source is hashed only now: whatever it holds, the
-// target's own digest decides what is kept, and reading all of it would double the work.
+// Why decoding failed, in the user's terms: another source than the head names can be the cause of
+// these. It is hashed only now: whatever it holds, the target's own digest decides what is kept, and
+// reading all of it would double the work.
 Error Explain(Error error, const std::string& path, RandomReader& source, const Head& head) {
+  const ErrorCode code = error.code();
+  if (code != ErrorCode::kImageDigestMismatch && code != ErrorCode::kSourceBlockMismatch &&
+      code != ErrorCode::kDecodeFailed) {
+    return error;
+  }
   const auto found = DigestImage(source);
   if (!found.has_value() || found->whole == *head.source) return error;
   return WrongSource(path, "sha256 " + head.source->sha256.Hex(),

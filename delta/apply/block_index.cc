@@ -2,7 +2,6 @@
 #include "delta/apply/block_index.h"
 
 #include <algorithm>
-#include <cstring>
 #include <array>
 #include <bit>
 #include <string>
@@ -34,12 +33,6 @@ std::uint64_t ReadBigEndian(ByteView bytes) {
 }  // namespace
 
 std::uint64_t BlockDigest(ByteView block) { return ReadBigEndian(HashSha256(block).bytes); }
-
-bool IsAllZero(ByteView bytes) {
-  // Equal to itself shifted by one byte: many times as fast as a loop.
-  return bytes.empty() ||
-         (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
-}
 
 std::uint64_t BlockIndex::BlockCount() const { return BlocksOf(image_bytes_); }
 

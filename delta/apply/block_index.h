@@ -23,8 +23,6 @@ inline constexpr std::uint64_t kMaxBlockIndexBytes = 4ULL << 20;
 // The first eight bytes of the block's SHA-256, big-endian. The last block of an image may be shorter.
 std::uint64_t BlockDigest(ByteView block);
 
-bool IsAllZero(ByteView bytes);
-
 class BlockIndex {
  public:
   // ERRORS: kBlockIndexMalformed unless `bytes` is an index of an image of `image_bytes`.

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <optional>
 
-#include "delta/apply/block_index.h"
 #include "delta/generate/fast_hash.h"
 
 namespace pawl::delta {

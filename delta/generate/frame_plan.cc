@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "delta/apply/block_index.h"
 #include "delta/generate/stream_encoder.h"
 
 namespace pawl::delta {

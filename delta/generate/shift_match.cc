@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <bit>
 
-#include "delta/apply/block_index.h"
 #include "delta/generate/block_match.h"
 #include "delta/generate/fast_hash.h"
 

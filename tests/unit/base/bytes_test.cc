@@ -12,6 +12,17 @@ using testing::IsOkAndHolds;
 
 constexpr std::uint64_t kMax = UINT64_MAX;
 
+TEST(IsAllZeroTest, OneBitAnywhereIsSeen) {
+  EXPECT_TRUE(IsAllZero({}));
+  Bytes bytes(70);
+  EXPECT_TRUE(IsAllZero(bytes));
+  for (std::uint8_t& byte : bytes) {
+    byte = 0x80;
+    EXPECT_FALSE(IsAllZero(bytes));
+    byte = 0;
+  }
+}
+
 TEST(HexTest, RoundTrips) {
   const Bytes bytes{0x00, 0x7f, 0x80, 0xff};
   EXPECT_EQ(HexEncode(bytes), "007f80ff");
