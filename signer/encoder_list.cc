@@ -30,6 +30,12 @@ Result<std::vector<std::string>> ParseList(const std::string& path, std::string_
   std::ranges::sort(names);
   const auto twice = std::ranges::unique(names);
   names.erase(twice.begin(), twice.end());
+  if (names.empty()) {
+    return Fail(ErrorCode::kInputInvalid,
+                Format("{}: expected encoders, as 'pawl-agent encoders' prints them, found no name; "
+                       "for an agent without any say '{}'",
+                       path, kNoEncoders));
+  }
   if (names.size() > kMaxEncoders) {
     return Fail(ErrorCode::kInputInvalid, Format("{}: expected at most {} encoders, found {}",
                                                  path, kMaxEncoders, names.size()));

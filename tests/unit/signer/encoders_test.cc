@@ -75,6 +75,8 @@ TEST_F(EncodersTest, ABuildDeclaresItsOwnEncodersUnlessToldOtherwise) {
 TEST_F(EncodersTest, AFileOfSomethingElseIsRefused) {
   const std::string path = directory_.Path("list");
   EXPECT_EQ(CodeOf(ReadEncoders(path)), ErrorCode::kInputMissing);
+  WriteText(path, "\n");  // what is left of a command that failed
+  EXPECT_EQ(CodeOf(ReadEncoders(path)), ErrorCode::kInputInvalid);
   WriteText(path, "zstd 1.5.4\n");
   EXPECT_EQ(CodeOf(ReadEncoders(path)), ErrorCode::kInputInvalid);
   std::string many;
