@@ -327,16 +327,23 @@ TEST_F(BrokenDeltaTest, AContainerForOtherEncodersIsGivenUpBeforeAnythingIsWritt
     return ErrorCode::kTransformUnsupported;
   };
   const auto differs = [&](delta::Head& head) {
-    entry.transform.version = 1;
-    head.transforms = {entry};  // its self-test is all zeros
+    entry = *delta::DescribeTransform(delta::ZstdTransform(15, false, true), 128U << 10);
+    entry.self_test = {};
+    head.transforms = {entry};
+    head.memory_bytes = std::max<std::uint64_t>(head.memory_bytes, 2 * kChunkBytes + entry.memory_bytes);
     return ErrorCode::kEncoderDiffers;
+  };
+  const auto understates = [&](delta::Head& head) {
+    entry.memory_bytes = 0;
+    head.transforms = {entry};
+    return ErrorCode::kMemoryLimit;
   };
   const auto hungry = [](delta::Head& head) {
     head.memory_bytes = 60U << 20;
     return ErrorCode::kMemoryLimit;
   };
   for (const std::function<ErrorCode(delta::Head&)>& forge :
-       {std::function<ErrorCode(delta::Head&)>(lacks), {differs}, {hungry}}) {
+       {std::function<ErrorCode(delta::Head&)>(lacks), {differs}, {understates}, {hungry}}) {
     const ErrorCode why = SignDelta("1.1", 0, honest, bytes, forge);
     // First without another route: nothing of the slot has changed when the run ends.
     SimDevice device(world, "1.0");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <zstd.h>
 
+#include "delta/apply/block_codec.h"
 #include "delta/apply/chunks.h"
 
 namespace pawl::delta::testing {
@@ -122,6 +123,14 @@ Bytes Control(const std::vector<Operation>& operations) {
   ByteWriter out(control);
   for (const Operation& operation : operations) WriteOperation(out, operation);
   return control;
+}
+
+Bytes EncodeWith(const Transform& transform, const Bytes& plain) {
+  Bytes coded(static_cast<std::size_t>(MaxCodedBytes(transform, plain.size())));
+  const auto made = EncodeBlock(transform, plain, coded);
+  EXPECT_TRUE(made.has_value());
+  coded.resize(made->coded);
+  return coded;
 }
 
 Bytes ZstdFrame(ByteView plain, int window_log, bool content_size) {

@@ -73,6 +73,9 @@ Bytes Control(const std::vector<Operation>& operations);
 // `plain` as a zstd frame with the given window, as zstd would make it.
 Bytes ZstdFrame(ByteView plain, int window_log = 20, bool content_size = true);
 
+// What the transform makes of `plain`.
+Bytes EncodeWith(const Transform& transform, const Bytes& plain);
+
 Bytes RandomContent(std::mt19937_64& random, std::size_t size);
 Bytes FromText(std::string_view text);
 

@@ -198,14 +198,6 @@ TEST(HostileSquashfsTest, BlocksBehindTheImageDoNotCrowdOutOthers) {
   EXPECT_TRUE(std::ranges::any_of(found->blocks, honest));
 }
 
-Bytes EncodeWith(const Transform& transform, const Bytes& plain) {
-  Bytes coded(static_cast<std::size_t>(MaxCodedBytes(transform, plain.size())));
-  const auto made = EncodeBlock(transform, plain, coded);
-  EXPECT_TRUE(made.has_value());
-  coded.resize(made->coded);
-  return coded;
-}
-
 // Whether a gzip member is found behind 1200 times `decoy`.
 bool FindsGzipBehind(const Bytes& decoy) {
   std::mt19937_64 random(5);
@@ -215,7 +207,7 @@ bool FindsGzipBehind(const Bytes& decoy) {
   image.insert(image.end(), header.begin(), header.end());
   const std::size_t at = image.size();
   const Bytes coded =
-      EncodeWith(DeflateTransform(9, 15, 8, false), testing::RandomContent(random, 9'000));
+      testing::EncodeWith(DeflateTransform(9, 15, 8, false), testing::RandomContent(random, 9'000));
   image.insert(image.end(), coded.begin(), coded.end());
   image.resize(image.size() + 1'000);
   MemoryReader reader(image);
@@ -227,7 +219,7 @@ bool FindsGzipBehind(const Bytes& decoy) {
 TEST(HostileMembersTest, XzDictionariesThatNoDecoderTakesDoNotUseUpTheWork) {
   std::mt19937_64 random(4);
   const Bytes plain = testing::RandomContent(random, 2'000);
-  EXPECT_TRUE(FindsGzipBehind(EncodeWith(XzTransform(6, 2U << 20, 1, false), plain)));
+  EXPECT_TRUE(FindsGzipBehind(testing::EncodeWith(XzTransform(6, 2U << 20, 1, false), plain)));
 }
 
 TEST(HostileMembersTest, FailuresCostWhatTheyConsumed) {

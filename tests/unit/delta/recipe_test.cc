@@ -16,6 +16,7 @@ namespace {
 
 using testing::CollectingSink;
 using testing::Control;
+using testing::EncodeWith;
 using testing::FromText;
 using testing::StoredPayload;
 
@@ -25,14 +26,6 @@ Bytes Text(std::size_t size, unsigned seed) {
     text.push_back(static_cast<std::uint8_t>('a' + (i * i / 7 + i / 50 * seed) % 23));
   }
   return text;
-}
-
-Bytes EncodeWith(const Transform& transform, const Bytes& plain) {
-  Bytes coded(static_cast<std::size_t>(MaxCodedBytes(transform, plain.size())));
-  const auto made = EncodeBlock(transform, plain, coded);
-  EXPECT_TRUE(made.has_value());
-  coded.resize(made->coded);
-  return coded;
 }
 
 // A source with one block at 100, and a target that holds the block with other content at 10.
