@@ -3,7 +3,11 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
+#include <span>
 
+#include "delta/generate/alignment_choice.h"
+#include "delta/generate/coding_costs.h"
 #include "delta/generate/old_text.h"
 #include "delta/generate/shift_match.h"
 #include "delta/generate/suffix_index.h"
@@ -13,7 +17,7 @@
 namespace pawl::delta {
 namespace {
 
-constexpr std::uint64_t kUnitBytes = 4ULL << 20;  // of the new image per scan
+constexpr std::uint64_t kUnitBytes = 4ULL << 20;  // of the new image per unit, and per group
 // Old bytes around an unmatched block that are sorted too: content that moved by less than this is
 // found although its block as such was matched elsewhere.
 constexpr std::uint64_t kMarginBytes = 4096;
@@ -39,6 +43,30 @@ std::vector<Unit> CutIntoUnits(const Pieces& pieces, std::uint64_t target_bytes)
   return units;
 }
 
+// Neighbours, together about as long as one unit, whose scans learn the costs together: what most
+// gaps hold alone is too little to learn from.
+std::vector<Range> CutIntoGroups(const std::vector<Unit>& units) {
+  std::vector<Range> groups;
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < units.size(); ++i) {
+    if (groups.empty() || bytes + units[i].range.length > kUnitBytes) {
+      groups.push_back({i, 0});
+      bytes = 0;
+    }
+    ++groups.back().length;
+    bytes += units[i].range.length;
+  }
+  return groups;
+}
+
+// The scan of one unit.
+struct UnitScan {
+  Unit* unit = nullptr;
+  Bytes text;
+  std::vector<ScanTask> tasks;  // what shifted matches left of the text
+  std::vector<Scan> scans;      // of each task
+};
+
 // Joins lists of pieces that do not overlap.
 void Merge(Pieces& into, const Pieces& from) {
   Pieces all;
@@ -60,6 +88,7 @@ class SimilarMatcher {
         threads_(ThreadCount(options.threads)),
         without_(options.without),
         stride_(options.effort == Effort::kFast ? kFastStride : 1),
+        choose_(options.effort == Effort::kBest),
         progress_(progress) {}
 
   Status Run() {
@@ -122,18 +151,81 @@ class SimilarMatcher {
   Status ScanWindow(std::size_t window) {
     PAWL_ASSIGN_OR_RETURN(const OldText old_text, OldText::Load(old_, windows_[window]));
     PAWL_ASSIGN_OR_RETURN(const SuffixIndex index, SuffixIndex::Build(old_text.bytes()));
-    return ParallelFor(threads_, units_.size(), [&](std::size_t i) -> Status {
-      if (units_[i].window != window) return {};
-      PAWL_TRY(ScanUnit(old_text, index, units_[i]));
-      progress_.Add(units_[i].range.length);
+    const std::vector<Range> groups = CutIntoGroups(units_);
+    return ParallelFor(threads_, groups.size(), [&](std::size_t i) -> Status {
+      std::vector<UnitScan> scans;
+      for (Unit& unit : std::span(units_).subspan(groups[i].begin, groups[i].length)) {
+        if (unit.window != window) continue;
+        PAWL_ASSIGN_OR_RETURN(Bytes text, Read(unit.range));
+        scans.push_back({&unit, std::move(text), {}, {}});
+      }
+      if (!scans.empty()) ScanGroup(old_text, index, scans);
       return {};
     });
   }
 
-  // Scans what the shifted matches left of a unit.
-  Status ScanUnit(const OldText& old_text, const SuffixIndex& index, Unit& unit) {
-    PAWL_ASSIGN_OR_RETURN(const Bytes text, Read(unit.range));
-    Pieces found;
+  // Scans units; with `choose_`, learns from the scans what changes cost and chooses by that.
+  void ScanGroup(const OldText& old_text, const SuffixIndex& index, std::vector<UnitScan>& group) {
+    for (UnitScan& scan : group) {
+      scan.tasks = TasksOf(*scan.unit, scan.text);
+      for (const ScanTask& task : scan.tasks) {
+        scan.scans.push_back(ScanSimilar(old_text, index, task));
+      }
+    }
+    std::optional<CodingCosts> costs;
+    if (choose_) costs = LearnCosts(old_text, group);
+    for (const UnitScan& scan : group) {
+      Pieces found;
+      for (std::size_t i = 0; i < scan.tasks.size(); ++i) {
+        const Pieces pieces =
+            costs ? ChooseAlignments(old_text, *costs, scan.tasks[i], scan.scans[i])
+                  : LaidPieces(old_text, scan.tasks[i], scan.scans[i]);
+        found.insert(found.end(), pieces.begin(), pieces.end());
+      }
+      Merge(scan.unit->pieces, found);
+      progress_.Add(scan.unit->range.length);
+    }
+  }
+
+  static Pieces LaidPieces(const OldText& old_text, const ScanTask& task, const Scan& scan) {
+    Pieces pieces;
+    for (const Overlay& overlay : scan.laid) {
+      const OldText::Segment& segment = old_text.SegmentAt(overlay.old);
+      pieces.push_back({task.target + overlay.text, overlay.length,
+                        segment.image + (overlay.old - segment.text), PieceKind::kSimilar});
+    }
+    return pieces;
+  }
+
+  static CodingCosts LearnCosts(const OldText& old_text, const std::vector<UnitScan>& group) {
+    CodingCosts costs;
+    for (const UnitScan& scan : group) {
+      for (std::size_t i = 0; i < scan.tasks.size(); ++i) {
+        Learn(old_text, scan.tasks[i], scan.scans[i], costs);
+      }
+    }
+    costs.FinishLearning();
+    return costs;
+  }
+
+  static void Learn(const OldText& old_text, const ScanTask& task, const Scan& scan,
+                    CodingCosts& costs) {
+    std::size_t at = 0;
+    for (const Overlay& overlay : scan.laid) {
+      costs.LearnLiteral(task.text.subspan(at, overlay.text - at));
+      const OldText::Segment& segment = old_text.SegmentAt(overlay.old);
+      costs.LearnDifference(old_text.bytes().subspan(overlay.old, overlay.length),
+                            segment.image + (overlay.old - segment.text),
+                            task.text.subspan(overlay.text, overlay.length),
+                            task.target + overlay.text);
+      at = overlay.text + overlay.length;
+    }
+    costs.LearnLiteral(task.text.subspan(at));
+  }
+
+  // What the shifted matches left of a unit.
+  std::vector<ScanTask> TasksOf(const Unit& unit, ByteView text) const {
+    std::vector<ScanTask> tasks;
     std::uint64_t at = unit.range.begin;
     const Piece* before = PieceBefore(at);
     for (std::size_t i = 0; i <= unit.pieces.size(); ++i) {
@@ -141,17 +233,15 @@ class SimilarMatcher {
       const Piece* behind = last ? PieceAt(unit.range.end()) : &unit.pieces[i];
       const std::uint64_t end = last ? unit.range.end() : behind->target;
       if (end - at >= kMinGap) {
-        ScanTask task{ByteView(text).subspan(at - unit.range.begin, end - at), at, {}, {}, stride_};
+        ScanTask task{text.subspan(at - unit.range.begin, end - at), at, {}, {}, stride_};
         if (before != nullptr) task.source_before = before->source + before->length;
         if (behind != nullptr) task.source_behind = behind->source;
-        const Pieces pieces = ScanSimilar(old_text, index, task);
-        found.insert(found.end(), pieces.begin(), pieces.end());
+        tasks.push_back(task);
       }
       if (!last) at = behind->target + behind->length;
       before = behind;
     }
-    Merge(unit.pieces, found);
-    return {};
+    return tasks;
   }
 
   // The block match that ends or begins at a place of the target; null when there is none.
@@ -182,6 +272,7 @@ class SimilarMatcher {
   unsigned threads_;
   std::set<Layer> without_;
   std::size_t stride_;
+  bool choose_;  // by costs; else what Percival's rule lays
   ProgressCounter& progress_;
   std::vector<Unit> units_;
   std::vector<std::vector<Range>> windows_;

@@ -15,8 +15,10 @@ constexpr std::size_t kAlignedEnough = 32;
 // After so many bytes without any match the scan goes on in steps one byte longer, and so on.
 constexpr std::size_t kPatienceBytes = 8192;
 constexpr std::size_t kMaxStep = 16;
-// Pieces must explain so many bytes more than they cost as an operation.
-constexpr std::size_t kMinPieceGain = 16;
+// Overlays must explain so many bytes more than they cost as an operation.
+constexpr std::size_t kMinGain = 16;
+// Shorter matches are not worth remembering: most are chance.
+constexpr std::size_t kMinRemembered = 12;
 
 // A place of the old text that is held against a place of the new text.
 struct Alignment {
@@ -24,19 +26,12 @@ struct Alignment {
   std::size_t old = 0;   // in the old text
 };
 
-// A part of the new text laid on the old text.
-struct Overlay {
-  std::size_t text = 0;
-  std::size_t old = 0;
-  std::size_t length = 0;
-};
-
 class Scanner {
  public:
   Scanner(const OldText& old_text, const SuffixIndex& index, const ScanTask& task)
       : old_text_(old_text), old_(old_text.bytes()), index_(index), task_(task), text_(task.text) {}
 
-  Pieces Run() {
+  Scan Run() {
     if (old_.empty()) return {};
     if (task_.source_before) {
       if (const auto at = old_text_.TextPosition(*task_.source_before)) SetAlignment({0, *at});
@@ -49,7 +44,7 @@ class Scanner {
       }
     }
     Close(behind);
-    return std::move(pieces_);
+    return std::move(found_);
   }
 
  private:
@@ -66,6 +61,7 @@ class Scanner {
       }
       const SuffixIndex::Match match = index_.Longest(text_.subspan(scan_));
       const std::size_t length = std::min(match.length, SegmentRoom(match));
+      Remember({scan_, match.position, length});
       for (; scored < scan_ + length; ++scored) aligned_score += AlignedEqual(scored) ? 1U : 0U;
       if (length == aligned_score && length != 0) {
         scan_ += length;
@@ -93,6 +89,17 @@ class Scanner {
     if (match.length == 0) return 0;
     const OldText::Segment& segment = old_text_.SegmentAt(match.position);
     return static_cast<std::size_t>(segment.text_end() - match.position);
+  }
+
+  void Remember(const Overlay& match) {
+    if (match.length < kMinRemembered) return;
+    const std::size_t shift = match.old - match.text;
+    if (alignment_ && shift == alignment_->old - alignment_->text) return;
+    if (!found_.matches.empty()) {
+      const Overlay& last = found_.matches.back();
+      if (shift == last.old - last.text && match.text < last.text + last.length) return;
+    }
+    found_.matches.push_back(match);
   }
 
   bool AlignedEqual(std::size_t at) const {
@@ -211,10 +218,8 @@ class Scanner {
       equal += old_[overlay.old + i] == text_[overlay.text + i] ? 1U : 0U;
     }
     const std::size_t changed = overlay.length - equal;
-    if (equal < changed + kMinPieceGain) return;
-    const OldText::Segment& segment = old_text_.SegmentAt(overlay.old);
-    pieces_.push_back({task_.target + overlay.text, overlay.length,
-                       segment.image + (overlay.old - segment.text), PieceKind::kSimilar});
+    if (equal < changed + kMinGain) return;
+    found_.laid.push_back(overlay);
   }
 
   const OldText& old_text_;
@@ -222,7 +227,7 @@ class Scanner {
   const SuffixIndex& index_;
   const ScanTask& task_;
   ByteView text_;
-  Pieces pieces_;
+  Scan found_;
   std::size_t scan_ = 0;
   std::optional<Alignment> alignment_;  // the present one
   std::size_t old_end_ = 0;             // end of the segment that the alignment lies in
@@ -231,7 +236,7 @@ class Scanner {
 
 }  // namespace
 
-Pieces ScanSimilar(const OldText& old_text, const SuffixIndex& index, const ScanTask& task) {
+Scan ScanSimilar(const OldText& old_text, const SuffixIndex& index, const ScanTask& task) {
   return Scanner(old_text, index, task).Run();
 }
 

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Layer 3: similar bytes. Percival's scan ("Matching with Mismatches and Assorted Applications",
-// 2006; bsdiff 4) over a suffix index, with a bound on the work for data that matches nothing.
+// Layer 3, first step: what may be similar. Percival's scan ("Matching with Mismatches and Assorted
+// Applications", 2006; bsdiff 4) over a suffix index, with a bound on the work for data that matches
+// nothing.
 // Internal to delta/generate.
 
 #include <optional>
+#include <vector>
 
 #include "base/bytes.h"
 #include "delta/generate/old_text.h"
-#include "delta/generate/piece.h"
 #include "delta/generate/suffix_index.h"
 
 namespace pawl::delta {
@@ -23,7 +24,19 @@ struct ScanTask {
   std::size_t stride = 1;  // bytes from one search to the next
 };
 
-// Similar pieces for the text of `task`, in order. REQUIRES: `index` was built on `old_text`.
-Pieces ScanSimilar(const OldText& old_text, const SuffixIndex& index, const ScanTask& task);
+// A part of the new text laid on the old text; it stays in one segment of that.
+struct Overlay {
+  std::size_t text = 0;
+  std::size_t old = 0;
+  std::size_t length = 0;
+};
+
+struct Scan {
+  std::vector<Overlay> laid;     // by Percival's rule; in order, apart
+  std::vector<Overlay> matches;  // that were seen on the way, taken by that rule or not
+};
+
+// Scans the text of `task`. REQUIRES: `index` was built on `old_text`.
+Scan ScanSimilar(const OldText& old_text, const SuffixIndex& index, const ScanTask& task);
 
 }  // namespace pawl::delta
