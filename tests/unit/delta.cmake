@@ -15,6 +15,7 @@ pawl_test(delta_apply_test LABEL unit
 
 pawl_test(delta_generate_test LABEL unit
   SOURCES
+    unit/delta/alignment_choice_test.cc
     unit/delta/any_base_test.cc
     unit/delta/codec_test.cc
     unit/delta/container_file_test.cc
