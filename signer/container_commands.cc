@@ -141,7 +141,7 @@ Json IdentityJson(const delta::ImageIdentity& image) {
 }
 
 constexpr std::array<std::string_view, delta::kStreamCount> kStreamNames{
-    "recipe", "control", "difference", "literal"};
+    "recipe", "control", "difference", "mixed", "literal"};
 
 std::string TransformName(const delta::Transform& transform) {
   return Format("{} with parameters {:#x}", delta::FamilyName(transform.id),
@@ -205,10 +205,10 @@ std::string ShowText(const std::string& path, const delta::ContainerReport& repo
   text += ShowRecipes(report);
   const auto& made = report.operations;
   return text + Format(
-                    "  plain bytes by operation: {} zero, {} literal, {} copied, {} changed ({} "
-                    "operations)\n",
+                    "  plain bytes by operation: {} zero, {} literal, {} copied, {} by "
+                    "difference, {} mixed ({} operations)\n",
                     made.zero_bytes, made.literal_bytes, made.copy_bytes, made.add_bytes,
-                    made.operations);
+                    made.mix_bytes, made.operations);
 }
 
 Json ShowJson(const std::string& path, const delta::ContainerReport& report) {
@@ -243,6 +243,7 @@ Json ShowJson(const std::string& path, const delta::ContainerReport& report) {
                                   {"literal", made.literal_bytes},
                                   {"copy", made.copy_bytes},
                                   {"add", made.add_bytes},
+                                  {"mix", made.mix_bytes},
                                   {"count", made.operations}}},
               {"frames", std::move(frames)}};
 }

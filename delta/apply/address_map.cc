@@ -21,10 +21,6 @@ constexpr std::uint32_t kPagePlaces = 1U << 30;  // keeps pages apart from byte 
 
 enum Form : std::uint8_t { kCall = 1, kJump = 2, kData = 3, kBranch = 4, kPage = 5 };
 
-std::uint32_t LoadWord(const std::uint8_t* at) {
-  return std::uint32_t{at[0]} | std::uint32_t{at[1]} << 8 | std::uint32_t{at[2]} << 16 |
-         std::uint32_t{at[3]} << 24;
-}
 void StoreWord(std::array<std::uint8_t, kOperandBytes>& to, std::uint32_t word) {
   for (std::size_t i = 0; i < kOperandBytes; ++i) to[i] = static_cast<std::uint8_t>(word >> 8 * i);
 }

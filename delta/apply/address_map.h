@@ -20,6 +20,12 @@ inline constexpr std::uint8_t kMachineCount = 3;
 
 inline constexpr std::size_t kOperandBytes = 4;
 
+// Four bytes, least significant first.
+inline std::uint32_t LoadWord(const std::uint8_t* at) {
+  return std::uint32_t{at[0]} | std::uint32_t{at[1]} << 8 | std::uint32_t{at[2]} << 16 |
+         std::uint32_t{at[3]} << 24;
+}
+
 // How well the place that an operand names is known.
 enum class Familiarity : std::uint8_t { kUnknown = 0, kNear = 1, kExact = 2 };
 

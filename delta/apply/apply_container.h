@@ -36,7 +36,13 @@ Status ApplyContainer(const std::optional<std::string>& source_path,
                       const std::string& container_path, const std::string& target_path,
                       const ApplyOptions& options = {});
 
-enum class StreamKind : std::uint8_t { kRecipe = 0, kControl = 1, kDifference = 2, kLiteral = 3 };
+enum class StreamKind : std::uint8_t {
+  kRecipe = 0,
+  kControl = 1,
+  kDifference = 2,
+  kMixed = 3,
+  kLiteral = 4
+};
 
 struct StreamReport {
   CodecId codec = CodecId::kStored;
@@ -50,6 +56,7 @@ struct OperationReport {
   std::uint64_t literal_bytes = 0;
   std::uint64_t copy_bytes = 0;
   std::uint64_t add_bytes = 0;
+  std::uint64_t mix_bytes = 0;
   std::uint64_t operations = 0;
 };
 

@@ -10,7 +10,7 @@
 #include "delta/apply/block_assembler.h"
 #include "delta/apply/chunk_buffer.h"
 #include "delta/apply/control_reader.h"
-#include "delta/apply/mixed_difference.h"
+#include "delta/apply/mixed_stream_reader.h"
 #include "delta/apply/payload.h"
 #include "delta/apply/plain_stream.h"
 #include "delta/apply/recipe.h"
@@ -65,41 +65,41 @@ void AddBytes(ByteSpan to, const std::uint8_t* what) {
   for (std::size_t i = 0; i < to.size(); ++i) to[i] = static_cast<std::uint8_t>(to[i] + what[i]);
 }
 
-// The difference stream: bytes to add, or coded by context mixing.
-class DifferenceStream {
- public:
-  static Result<DifferenceStream> Open(const CodedStream& stream) {
-    DifferenceStream difference;
-    if (stream.codec == CodecId::kContextMixing) {
-      PAWL_ASSIGN_OR_RETURN(difference.mixed_, MixedDifference::Open(stream));
-    } else {
-      PAWL_ASSIGN_OR_RETURN(difference.plain_, PlainStream::Open(stream));
+// The streams that operations take from.
+struct DataStreams {
+  PlainStream difference;
+  std::optional<MixedStreamReader> mixed;  // none: empty
+  PlainStream literal;
+
+  static Result<DataStreams> Open(const PayloadStreams& streams) {
+    PAWL_ASSIGN_OR_RETURN(PlainStream difference,
+                          PlainStream::Open(StreamOf(streams, StreamKind::kDifference)));
+    std::optional<MixedStreamReader> mixed;
+    if (const CodedStream& coded = StreamOf(streams, StreamKind::kMixed); coded.plain_bytes != 0) {
+      PAWL_ASSIGN_OR_RETURN(mixed, MixedStreamReader::Open(coded));
     }
-    return difference;
+    PAWL_ASSIGN_OR_RETURN(PlainStream literal,
+                          PlainStream::Open(StreamOf(streams, StreamKind::kLiteral)));
+    return DataStreams{std::move(difference), std::move(mixed), std::move(literal)};
   }
   std::uint64_t memory_bytes() const {
-    return mixed_ ? MixedDifference::kMemoryBytes : plain_->memory_bytes();
+    return difference.memory_bytes() + (mixed ? MixedStreamReader::kMemoryBytes : 0) +
+           literal.memory_bytes();
   }
-  // Null when the stream is in another codec.
-  MixedDifference* mixed() { return mixed_ ? &*mixed_ : nullptr; }
-  // REQUIRES: mixed() is null.
-  PlainStream& plain() { return *plain_; }
-  Status Finish() { return mixed_ ? mixed_->Finish() : plain_->Finish(); }
-
- private:
-  std::optional<MixedDifference> mixed_;
-  std::optional<PlainStream> plain_;
+  Status Finish() {
+    PAWL_TRY(difference.Finish());
+    if (mixed) PAWL_TRY(mixed->Finish());
+    return literal.Finish();
+  }
 };
 
 // The decoding of one frame.
 class FrameDecoder {
  public:
-  FrameDecoder(ControlReader control, DifferenceStream difference, PlainStream literal,
-               SourceCursor cursor, SourceBuffer& source, SourceBlocks& blocks,
-               BlockAssembler& out, PositionCursor positions)
+  FrameDecoder(ControlReader control, DataStreams data, SourceCursor cursor, SourceBuffer& source,
+               SourceBlocks& blocks, BlockAssembler& out, PositionCursor positions)
       : control_(std::move(control)),
-        difference_(std::move(difference)),
-        literal_(std::move(literal)),
+        data_(std::move(data)),
         cursor_(cursor),
         source_(source),
         blocks_(blocks),
@@ -114,8 +114,7 @@ class FrameDecoder {
     }
     if (out_.left() != 0) return Malformed("payload: the frame's target is not complete");
     PAWL_TRY(control_.Finish());
-    PAWL_TRY(difference_.Finish());
-    PAWL_TRY(literal_.Finish());
+    PAWL_TRY(data_.Finish());
     return out_.Finish();
   }
 
@@ -127,8 +126,8 @@ class FrameDecoder {
     if (ReadsSource(operation.kind)) {
       PAWL_ASSIGN_OR_RETURN(from, cursor_.Advance(operation));
     }
-    if (operation.kind == OperationKind::kAdd && difference_.mixed() != nullptr) {
-      PAWL_TRY(ExecuteMixed(operation.length, from));
+    if (operation.kind == OperationKind::kMix) {
+      PAWL_TRY(ExecuteMix(operation.length, from));
     } else {
       PAWL_TRY(ExecutePlain(operation, from));
     }
@@ -146,7 +145,9 @@ class FrameDecoder {
     return {};
   }
 
-  Status ExecuteMixed(std::uint64_t length, std::uint64_t from) {
+  Status ExecuteMix(std::uint64_t length, std::uint64_t from) {
+    //= docs/container-format.md#C-17
+    if (!data_.mixed) return Malformed("payload: the mixed stream is empty");
     old_.resize(DifferenceModel::kSegmentBytes);
     fresh_.resize(DifferenceModel::kSegmentBytes);
     for (std::uint64_t done = 0; done < length;) {
@@ -155,7 +156,7 @@ class FrameDecoder {
       const ByteSpan old = ByteSpan(old_).first(count);
       const ByteSpan fresh = ByteSpan(fresh_).first(count);
       PAWL_TRY(ReadSource(from + done, old));
-      PAWL_TRY(difference_.mixed()->Read(old, from + done, positions_.At(plain_ + done), fresh));
+      PAWL_TRY(data_.mixed->Read(old, from + done, positions_.At(plain_ + done), fresh));
       PAWL_TRY(Append(fresh));
       done += count;
     }
@@ -178,14 +179,16 @@ class FrameDecoder {
         std::ranges::fill(room, std::uint8_t{0});
         return {};
       case OperationKind::kLiteral:
-        return literal_.Read(room);
+        return data_.literal.Read(room);
       case OperationKind::kCopy:
         return ReadSource(from, room);
       case OperationKind::kAdd:
         PAWL_TRY(ReadSource(from, room));
         return Add(room);
+      case OperationKind::kMix:
+        break;
     }
-    return Malformed("payload: unknown operation");
+    return Fail(ErrorCode::kInternal, "not an operation on plain streams");
   }
 
   // Behind the source's own bytes lie the plain bytes of the frame's source blocks.
@@ -205,7 +208,7 @@ class FrameDecoder {
   Status Add(ByteSpan room) {
     while (!room.empty()) {
       const ByteSpan part = room.first(std::min(room.size(), addend_.size()));
-      PAWL_TRY(difference_.plain().Read(ByteSpan(addend_).first(part.size())));
+      PAWL_TRY(data_.difference.Read(ByteSpan(addend_).first(part.size())));
       AddBytes(part, addend_.data());
       room = room.subspan(part.size());
     }
@@ -213,15 +216,14 @@ class FrameDecoder {
   }
 
   ControlReader control_;
-  DifferenceStream difference_;
-  PlainStream literal_;
+  DataStreams data_;
   SourceCursor cursor_;
   SourceBuffer& source_;
   SourceBlocks& blocks_;
   BlockAssembler& out_;
   PositionCursor positions_;
   std::uint64_t plain_ = 0;  // bytes that were made
-  Bytes old_;    // one segment, when the difference is context-coded
+  Bytes old_;    // one segment of a mix operation
   Bytes fresh_;  // the same
   std::array<std::uint8_t, 16U << 10> addend_{};
 };
@@ -247,12 +249,11 @@ class Decoder::Impl {
     }
     PAWL_ASSIGN_OR_RETURN(const PayloadStreams streams, SplitPayload(head_, index, payload));
     PAWL_ASSIGN_OR_RETURN(const Recipe recipe, ReadRecipe(head_, index, streams));
-    PAWL_ASSIGN_OR_RETURN(PlainStream control, PlainStream::Open(streams[1]));
-    PAWL_ASSIGN_OR_RETURN(DifferenceStream difference, DifferenceStream::Open(streams[2]));
-    PAWL_ASSIGN_OR_RETURN(PlainStream literal, PlainStream::Open(streams[3]));
-    literal.LookBack(before.last(static_cast<std::size_t>(look_back)));
-    const std::uint64_t stream_bytes =
-        control.memory_bytes() + difference.memory_bytes() + literal.memory_bytes();
+    PAWL_ASSIGN_OR_RETURN(PlainStream control,
+                          PlainStream::Open(StreamOf(streams, StreamKind::kControl)));
+    PAWL_ASSIGN_OR_RETURN(DataStreams data, DataStreams::Open(streams));
+    data.literal.LookBack(before.last(static_cast<std::size_t>(look_back)));
+    const std::uint64_t stream_bytes = control.memory_bytes() + data.memory_bytes();
     const RecipeMemory needed = MemoryOf(recipe, head_.transforms);
     PAWL_TRY(CheckMemory(kDecoderBaseBytes + stream_bytes + needed.total()));
     ChunkBuffer chunks(chunk_, head_.FrameBegin(index), head_.FrameTargetBytes(index), sink);
@@ -262,7 +263,7 @@ class Decoder::Impl {
     std::optional<std::uint64_t> addressable = source_bytes_;
     if (addressable) *addressable += recipe.SourcePlainEnd();
     const std::vector<Leap> leaps = recipe.Leaps();
-    FrameDecoder frame(ControlReader(std::move(control)), std::move(difference), std::move(literal),
+    FrameDecoder frame(ControlReader(std::move(control)), std::move(data),
                        SourceCursor(addressable), source_, blocks, out,
                        PositionCursor(head_.FrameBegin(index), leaps));
     return frame.Run();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Codec 3 for difference streams: new bytes, given the old bytes that they are laid on. One
+// Codec 3, of mixed streams: new bytes, given the old bytes that they are laid on. One
 // template serves both directions, so that they cannot drift apart. Internal to delta/.
 // Source: docs/context-mixing.md.
 
@@ -19,19 +19,19 @@ namespace pawl::delta {
 
 class DifferenceModel {
  public:
-  // Longer add operations are coded in segments of this length; no context looks outside its own.
+  // Longer mix operations are coded in segments of this length; no context looks outside its own.
   static constexpr std::size_t kSegmentBytes = 1U << 16;
 
   // What a model holds, rounded up. Bytes.
-  static constexpr std::uint64_t kMemoryBytes = 6ULL << 20;
+  static constexpr std::uint64_t kMemoryBytes = 3ULL << 20;
 
   explicit DifferenceModel(Machine machine)
       : addresses_(machine),
-        byte_flags_(16, 1024),
-        run_flags_(14, 16),
-        operand_flags_(14, 64),
-        guess_flags_(15, 32),
-        bytes_(18, 2),
+        byte_flags_(14, 1024),
+        run_flags_(13, 16),
+        operand_flags_(13, 64),
+        guess_flags_(14, 32),
+        bytes_(16, 2),
         guesses_by_word_(kGuesses),
         guesses_by_past_(kGuesses) {}
 
@@ -81,6 +81,7 @@ class DifferenceModel {
       return at < old.size() ? old[at] : std::uint8_t{0};
     }
     std::uint32_t OldWord(std::size_t at) const {
+      if (at + 4 <= old.size()) return LoadWord(old.data() + at);
       return std::uint32_t{OldAhead(at)} | std::uint32_t{OldAhead(at + 1)} << 8 |
              std::uint32_t{OldAhead(at + 2)} << 16 | std::uint32_t{OldAhead(at + 3)} << 24;
     }

@@ -13,7 +13,7 @@
 namespace pawl::delta {
 
 inline constexpr std::array<std::uint8_t, 8> kMagic = {'P', 'A', 'W', 'L', 'C', 'T', 'R', '\n'};
-inline constexpr std::uint16_t kFormatVersion = 3;
+inline constexpr std::uint16_t kFormatVersion = 4;
 
 // What precedes the codec table, and the sizes of table entries.
 inline constexpr std::size_t kHeadPrefixBytes = 16;  // magic, version, flags, head length
@@ -38,7 +38,7 @@ inline constexpr std::uint32_t kMaxFullFrameUnits = kChunkBytes / kFullUnitBytes
 // How much of the target before a frame of a full container its literal bytes may refer to.
 inline constexpr std::uint64_t kLookBackBytes = 128ULL << 10;
 
-inline constexpr std::size_t kStreamCount = 4;
+inline constexpr std::size_t kStreamCount = 5;
 inline constexpr std::size_t kStreamHeaderBytes = 9;
 inline constexpr std::size_t kPayloadHeaderBytes = kStreamCount * kStreamHeaderBytes;
 

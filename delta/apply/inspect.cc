@@ -23,6 +23,9 @@ void Count(const Operation& operation, OperationReport& report) {
     case OperationKind::kAdd:
       report.add_bytes += operation.length;
       return;
+    case OperationKind::kMix:
+      report.mix_bytes += operation.length;
+      return;
   }
 }
 
@@ -49,7 +52,8 @@ Result<FrameReport> InspectFrame(const Head& head, std::size_t index, ByteView p
   }
   PAWL_ASSIGN_OR_RETURN(const Recipe recipe, ReadRecipe(head, index, streams));
   report.recipe = Count(recipe);
-  PAWL_ASSIGN_OR_RETURN(PlainStream plain, PlainStream::Open(streams[1]));
+  PAWL_ASSIGN_OR_RETURN(PlainStream plain,
+                        PlainStream::Open(StreamOf(streams, StreamKind::kControl)));
   ControlReader control(std::move(plain));
   std::uint64_t left = recipe.PlainBytes();
   while (!control.done()) {
@@ -74,6 +78,7 @@ void AddUp(const FrameReport& frame, ContainerReport& total) {
   total.operations.literal_bytes += frame.operations.literal_bytes;
   total.operations.copy_bytes += frame.operations.copy_bytes;
   total.operations.add_bytes += frame.operations.add_bytes;
+  total.operations.mix_bytes += frame.operations.mix_bytes;
   total.operations.operations += frame.operations.operations;
   total.recipe.encoded_blocks += frame.recipe.encoded_blocks;
   total.recipe.encoded_plain_bytes += frame.recipe.encoded_plain_bytes;

@@ -36,12 +36,17 @@ Result<StreamHeader> ReadStreamHeader(ByteReader& in, const Head& head) {
 Status CheckPlainLengths(const std::array<StreamHeader, kStreamCount>& headers,
                          std::uint64_t target_bytes) {
   //= docs/container-format.md#C-14
-  if (headers[0].plain_bytes > kMaxRecipeBytes) return Malformed("recipe is too long");
-  if (headers[1].plain_bytes > kMaxControlBytes) return Malformed("control stream is too long");
+  const auto plain = [&](StreamKind kind) {
+    return std::uint64_t{headers[IndexOf(kind)].plain_bytes};
+  };
+  if (plain(StreamKind::kRecipe) > kMaxRecipeBytes) return Malformed("recipe is too long");
+  if (plain(StreamKind::kControl) > kMaxControlBytes) {
+    return Malformed("control stream is too long");
+  }
   const std::uint64_t data =
-      std::uint64_t{headers[2].plain_bytes} + std::uint64_t{headers[3].plain_bytes};
+      plain(StreamKind::kDifference) + plain(StreamKind::kMixed) + plain(StreamKind::kLiteral);
   // With a recipe the frame's plain bytes count, which only the recipe tells.
-  const std::uint64_t most = headers[0].plain_bytes != 0 ? kMaxFramePlainBytes : target_bytes;
+  const std::uint64_t most = plain(StreamKind::kRecipe) != 0 ? kMaxFramePlainBytes : target_bytes;
   if (data > most) return Malformed("streams are longer than what the frame makes");
   return {};
 }
@@ -57,6 +62,11 @@ Result<PayloadStreams> Split(const Head& head, std::size_t index, ByteView paylo
   for (std::size_t i = 0; i < kStreamCount; ++i) {
     streams[i].codec = static_cast<CodecId>(headers[i].codec);
     streams[i].plain_bytes = headers[i].plain_bytes;
+    //= docs/container-format.md#C-52
+    const bool mixed = i == IndexOf(StreamKind::kMixed) && headers[i].plain_bytes != 0;
+    if ((streams[i].codec == CodecId::kContextMixing) != mixed) {
+      return Malformed("the mixed stream, and no other, is context-coded");
+    }
     //= docs/container-format.md#C-12
     PAWL_ASSIGN_OR_RETURN(streams[i].coded, in.Take(headers[i].coded_bytes));
   }
@@ -69,8 +79,10 @@ Result<Operation> ReadOneOperation(ByteReader& in) {
   Operation operation;
   //= docs/container-format.md#C-01
   PAWL_ASSIGN_OR_RETURN(const std::uint64_t first, in.Varint());
-  operation.kind = static_cast<OperationKind>(first & 3);
-  operation.length = first >> 2;
+  //= docs/container-format.md#C-15
+  if ((first & 7) >= kOperationKinds) return Malformed("unknown operation");
+  operation.kind = static_cast<OperationKind>(first & 7);
+  operation.length = first >> 3;
   //= docs/container-format.md#C-15
   if (operation.length == 0) return Malformed("operation that makes nothing");
   if (!ReadsSource(operation.kind)) return operation;
@@ -113,7 +125,7 @@ Result<Operation> ReadOperation(ByteReader& in) {
 }
 
 void WriteOperation(ByteWriter& out, const Operation& operation) {
-  out.Varint(operation.length << 2 | static_cast<std::uint64_t>(operation.kind));
+  out.Varint(operation.length << 3 | static_cast<std::uint64_t>(operation.kind));
   if (ReadsSource(operation.kind)) {
     out.Varint(operation.distance << 1 | (operation.backward ? 1 : 0));
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Inside a payload: where its four streams lie, and the operations of the control stream.
+// Inside a payload: where its five streams lie, and the operations of the control stream.
 // Internal to delta/. Source: docs/container-format.md, "Payload" and "Operations".
 
 #include <array>
@@ -24,6 +24,11 @@ struct CodedStream {
 // By StreamKind.
 using PayloadStreams = std::array<CodedStream, kStreamCount>;
 
+constexpr std::size_t IndexOf(StreamKind kind) { return static_cast<std::size_t>(kind); }
+inline const CodedStream& StreamOf(const PayloadStreams& streams, StreamKind kind) {
+  return streams[IndexOf(kind)];
+}
+
 // Splits the payload of frame `index`. REQUIRES: the payload's hash has been checked.
 // ERRORS: kContainerMalformed, kCodecUnsupported.
 Result<PayloadStreams> SplitPayload(const Head& head, std::size_t index, ByteView payload);
@@ -33,16 +38,23 @@ Bytes JoinPayload(const PayloadStreams& streams);
 
 //= docs/container-format.md#C-19
 // Nothing here reads the target: decoding writes strictly forward.
-enum class OperationKind : std::uint8_t { kZero = 0, kLiteral = 1, kCopy = 2, kAdd = 3 };
+enum class OperationKind : std::uint8_t {
+  kZero = 0,
+  kLiteral = 1,
+  kCopy = 2,
+  kAdd = 3,  // the source and the difference stream
+  kMix = 4   // the mixed stream, given the source
+};
+inline constexpr std::uint8_t kOperationKinds = 5;
 
 constexpr bool ReadsSource(OperationKind kind) {
-  return kind == OperationKind::kCopy || kind == OperationKind::kAdd;
+  return kind >= OperationKind::kCopy;
 }
 
 struct Operation {
   OperationKind kind = OperationKind::kZero;
   std::uint64_t length = 0;  // bytes of target
-  // For kCopy and kAdd: how far the source position moves before reading.
+  // Of those that read it: how far the source position moves before reading.
   std::uint64_t distance = 0;
   bool backward = false;
 };

@@ -221,19 +221,24 @@ Result<Recipe> ParseRecipe(const Head& head, std::size_t index, ByteView bytes) 
 }
 
 Result<Recipe> ReadRecipe(const Head& head, std::size_t index, const PayloadStreams& streams) {
-  PAWL_ASSIGN_OR_RETURN(PlainStream stream, PlainStream::Open(streams[0]));
+  const CodedStream& coded = StreamOf(streams, StreamKind::kRecipe);
+  PAWL_ASSIGN_OR_RETURN(PlainStream stream, PlainStream::Open(coded));
   //= docs/container-format.md#C-24
   // Decoded before anything else is opened: its decoder's memory is free again then.
   if (kDecoderBaseBytes + stream.memory_bytes() > head.memory_bytes) {
     return Fail(ErrorCode::kMemoryLimit,
                 "the recipe's stream needs more memory than the head says");
   }
-  Bytes bytes(static_cast<std::size_t>(streams[0].plain_bytes));
+  Bytes bytes(static_cast<std::size_t>(coded.plain_bytes));
   PAWL_TRY(stream.Read(bytes));
   PAWL_TRY(stream.Finish());
   PAWL_ASSIGN_OR_RETURN(Recipe recipe, ParseRecipe(head, index, bytes));
   //= docs/container-format.md#C-14
-  if (streams[2].plain_bytes + streams[3].plain_bytes > recipe.PlainBytes()) {
+  std::uint64_t data = 0;
+  for (const auto kind : {StreamKind::kDifference, StreamKind::kMixed, StreamKind::kLiteral}) {
+    data += StreamOf(streams, kind).plain_bytes;
+  }
+  if (data > recipe.PlainBytes()) {
     return Malformed("streams are longer than what the frame makes");
   }
   return recipe;

@@ -4,6 +4,7 @@
 // The encoding side of the arithmetic coder of delta/apply/context_mixing.h. Internal to
 // delta/generate.
 
+#include <bit>
 #include <cstdint>
 
 #include "delta/apply/context_mixing.h"
@@ -37,6 +38,10 @@ class BitEncoder {
   }
   // How many bits were coded: what decoding costs.
   std::uint64_t bits() const { return bits_; }
+  // How many bits the coded bytes come to: those written, and what the interval has narrowed since.
+  std::uint64_t coded_bits() const {
+    return out_.size() * 8 + 32 - static_cast<unsigned>(std::bit_width(high_ - low_));
+  }
 
  private:
   Bytes& out_;

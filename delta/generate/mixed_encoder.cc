@@ -13,16 +13,49 @@ namespace pawl::delta {
 namespace {
 
 // Of the difference, to choose the machine by.
-constexpr std::uint64_t kSampleBytes = 1ULL << 19;
+constexpr std::size_t kSampleBytes = 1U << 19;
 
-// One add operation as a decoder meets it.
-struct Addition {
-  std::uint64_t source = 0;
-  std::uint64_t target = 0;  // in the plain bytes of the frame
-  std::uint64_t length = 0;
+class MixedEncoder {
+ public:
+  MixedEncoder(const PlainStreams& streams, Machine machine) : streams_(streams), model_(machine) {
+    result_.coded.push_back(static_cast<std::uint8_t>(machine));
+  }
+
+  MixedStream Encode(const std::vector<Addition>& additions) {
+    BitEncoder encoder(result_.coded);
+    PositionCursor positions(streams_.target, streams_.leaps);
+    result_.costs.reserve(additions.size());
+    for (const Addition& addition : additions) {
+      const MixedCost before{encoder.coded_bits(), encoder.bits()};
+      for (std::size_t done = 0; done < addition.length;) {
+        const std::size_t count = std::min(DifferenceModel::kSegmentBytes, addition.length - done);
+        fresh_.resize(count);
+        const ByteView old = ByteView(streams_.old).subspan(addition.begin + done, count);
+        for (std::size_t i = 0; i < count; ++i) {
+          fresh_[i] = static_cast<std::uint8_t>(
+              old[i] + streams_.difference[addition.begin + done + i]);
+        }
+        model_.Code(encoder, old, addition.source + done, positions.At(addition.target + done),
+                    fresh_);
+        done += count;
+      }
+      result_.costs.push_back(
+          {encoder.coded_bits() - before.coded_bits, encoder.bits() - before.decoded_bits});
+    }
+    encoder.Finish();
+    return std::move(result_);
+  }
+
+ private:
+  const PlainStreams& streams_;
+  DifferenceModel model_;
+  MixedStream result_;
+  Bytes fresh_;
 };
 
-Result<std::vector<Addition>> Additions(const PlainStreams& streams) {
+}  // namespace
+
+Result<std::vector<Addition>> AdditionsOf(const PlainStreams& streams) {
   std::vector<Addition> additions;
   ByteReader in(streams.control);
   SourceCursor cursor(std::numeric_limits<std::uint64_t>::max());
@@ -35,7 +68,8 @@ Result<std::vector<Addition>> Additions(const PlainStreams& streams) {
       PAWL_ASSIGN_OR_RETURN(source, cursor.Advance(operation));
     }
     if (operation.kind == OperationKind::kAdd) {
-      additions.push_back({source, target, operation.length});
+      additions.push_back({source, target, static_cast<std::size_t>(sum),
+                           static_cast<std::size_t>(operation.length)});
       sum += operation.length;
     }
     target += operation.length;
@@ -46,64 +80,29 @@ Result<std::vector<Addition>> Additions(const PlainStreams& streams) {
   return additions;
 }
 
-class MixedEncoder {
- public:
-  MixedEncoder(const PlainStreams& streams, Machine machine) : streams_(streams), model_(machine) {
-    result_.coded.push_back(static_cast<std::uint8_t>(machine));
+MixedStream EncodeMixed(const PlainStreams& streams, const std::vector<Addition>& additions,
+                        Machine machine) {
+  return MixedEncoder(streams, machine).Encode(additions);
+}
+
+Machine ChooseMachine(const PlainStreams& streams, const std::vector<Addition>& additions) {
+  std::vector<Addition> sample;
+  std::size_t bytes = 0;
+  for (Addition addition : additions) {
+    addition.length = std::min(addition.length, kSampleBytes - bytes);
+    if (addition.length == 0) break;
+    bytes += addition.length;
+    sample.push_back(addition);
   }
-
-  MixedStream Encode(const std::vector<Addition>& additions, std::uint64_t limit) {
-    BitEncoder encoder(result_.coded);
-    PositionCursor positions(streams_.target, streams_.leaps);
-    for (const Addition& addition : additions) {
-      if (at_ >= limit) break;
-      for (std::uint64_t done = 0; done < addition.length && at_ < limit;) {
-        const auto count = static_cast<std::size_t>(
-            std::min<std::uint64_t>(DifferenceModel::kSegmentBytes, addition.length - done));
-        EncodeSegment(encoder, addition.source + done, positions.At(addition.target + done), count);
-        done += count;
-      }
-    }
-    encoder.Finish();
-    result_.bits = encoder.bits();
-    return std::move(result_);
-  }
-
- private:
-  void EncodeSegment(BitEncoder& encoder, std::uint64_t source, std::uint64_t target,
-                     std::size_t count) {
-    const ByteView old = ByteView(streams_.old).subspan(at_, count);
-    fresh_.assign(old.begin(), old.end());
-    for (std::size_t i = 0; i < count; ++i) {
-      fresh_[i] = static_cast<std::uint8_t>(fresh_[i] + streams_.difference[at_ + i]);
-    }
-    model_.Code(encoder, old, source, target, fresh_);
-    at_ += count;
-  }
-
-  const PlainStreams& streams_;
-  DifferenceModel model_;
-  MixedStream result_;
-  Bytes fresh_;
-  std::size_t at_ = 0;
-};
-
-}  // namespace
-
-Result<MixedStream> EncodeMixed(const PlainStreams& streams) {
-  PAWL_ASSIGN_OR_RETURN(const std::vector<Addition> additions, Additions(streams));
-  const bool all = streams.difference.size() <= kSampleBytes;
-  MixedStream best;
   Machine chosen = Machine::kNone;
+  std::size_t least = std::numeric_limits<std::size_t>::max();
   for (std::uint8_t machine = 0; machine < kMachineCount; ++machine) {
-    MixedStream sample = MixedEncoder(streams, static_cast<Machine>(machine))
-                             .Encode(additions, all ? streams.difference.size() : kSampleBytes);
-    if (machine != 0 && sample.coded.size() >= best.coded.size()) continue;
-    best = std::move(sample);
+    const MixedStream coded = EncodeMixed(streams, sample, static_cast<Machine>(machine));
+    if (coded.coded.size() >= least) continue;
+    least = coded.coded.size();
     chosen = static_cast<Machine>(machine);
   }
-  if (all) return best;
-  return MixedEncoder(streams, chosen).Encode(additions, streams.difference.size());
+  return chosen;
 }
 
 }  // namespace pawl::delta

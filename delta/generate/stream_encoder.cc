@@ -9,16 +9,20 @@
 #include <bit>
 #include <string>
 
-#include "delta/apply/mixed_difference.h"
+#include "delta/apply/mixed_stream_reader.h"
 #include "delta/apply/payload.h"
 #include "delta/apply/plain_stream.h"
-#include "delta/generate/mixed_encoder.h"
+#include "delta/generate/mixed_split.h"
 
 namespace pawl::delta {
 namespace {
 
 // Shorter streams have too little to learn from for a model of 6 MiB.
 constexpr std::size_t kWorthAModel = 64;
+// LZMA2 makes longer streams smaller than zstd does.
+constexpr std::size_t kLzmaAlone = 64U << 10;
+// So little difference is coded with and without the model: what it gains is a matter of bytes.
+constexpr std::size_t kTryBothBytes = 1U << 20;
 
 std::unexpected<Error> ZstdFailed(std::size_t status) {
   return Fail(ErrorCode::kInternal, std::string("zstd: ") + ZSTD_getErrorName(status));
@@ -86,52 +90,57 @@ Status StreamEncoder::TryLzma(ByteView plain, Stream& best) {
   return {};
 }
 
-Status StreamEncoder::TryContextMixing(const PlainStreams& streams, Stream& best) {
-  if (best.header.coded.size() < kWorthAModel) return {};
-  PAWL_ASSIGN_OR_RETURN(MixedStream mixed, EncodeMixed(streams));
-  const std::uint64_t size = mixed.coded.size();
-  if (size >= best.header.coded.size()) return {};
-  if (mixed.bits > (best.header.coded.size() - size) * choice_.bits_per_saved_byte) return {};
-  best.Keep(CodecId::kContextMixing, std::move(mixed.coded));
-  return {};
-}
-
-Result<StreamEncoder::Stream> StreamEncoder::EncodeStream(ByteView plain, ByteView before,
-                                                          bool lzma) {
+Result<StreamEncoder::Stream> StreamEncoder::EncodeStream(ByteView plain, ByteView before) {
   Stream stream;
   stream.header = {CodecId::kStored, plain.size(), plain};
   if (plain.empty()) return stream;
-  PAWL_TRY(TryZstd(plain, before, stream));
-  if (lzma) PAWL_TRY(TryLzma(plain, stream));
+  if (!choice_.lzma || plain.size() < kLzmaAlone) PAWL_TRY(TryZstd(plain, before, stream));
+  if (choice_.lzma) PAWL_TRY(TryLzma(plain, stream));
   return stream;
 }
 
-Result<EncodedFrame> StreamEncoder::Encode(const PlainStreams& streams, ByteView before) {
-  PAWL_ASSIGN_OR_RETURN(const Stream recipe, EncodeStream(streams.recipe, {}, choice_.lzma));
-  PAWL_ASSIGN_OR_RETURN(const Stream control, EncodeStream(streams.control, {}, choice_.lzma));
-  PAWL_ASSIGN_OR_RETURN(Stream difference,
-                        EncodeStream(streams.difference, {}, choice_.lzma_differences));
-  if (choice_.context_mixing && !streams.difference.empty()) {
-    PAWL_TRY(TryContextMixing(streams, difference));
+Result<EncodedFrame> StreamEncoder::EncodeParts(const PlainStreams& streams,
+                                                const MixedSplit* split, ByteView before) {
+  const Bytes& control_plain = split != nullptr ? split->control : streams.control;
+  const Bytes& difference_plain = split != nullptr ? split->difference : streams.difference;
+  PAWL_ASSIGN_OR_RETURN(const Stream recipe, EncodeStream(streams.recipe, {}));
+  PAWL_ASSIGN_OR_RETURN(const Stream control, EncodeStream(control_plain, {}));
+  PAWL_ASSIGN_OR_RETURN(const Stream difference,
+                        EncodeStream(difference_plain, {}));
+  PAWL_ASSIGN_OR_RETURN(const Stream literal, EncodeStream(streams.literal, before));
+  CodedStream mixed;
+  if (split != nullptr) {
+    mixed = {CodecId::kContextMixing, split->mixed_plain_bytes, split->mixed};
   }
-  PAWL_ASSIGN_OR_RETURN(const Stream literal, EncodeStream(streams.literal, before, choice_.lzma));
   EncodedFrame frame;
   frame.memory_bytes = kDecoderBaseBytes + streams.recipe_memory_bytes;
-  const PayloadStreams parts = {recipe.header, control.header, difference.header, literal.header};
-  for (const CodedStream& part : parts) {
-    // The recipe is decoded before the others are, and what that takes is free again then: less than
-    // what its tables take.
-    if (&part == &parts[0]) continue;
+  if (split != nullptr) frame.memory_bytes += MixedStreamReader::kMemoryBytes;
+  // The recipe is decoded before the others are, and what that takes is free again then: less than
+  // what its tables take.
+  for (const Stream* part : {&control, &difference, &literal}) {
     // The decoder's own reckoning, so that the two cannot drift apart.
-    if (part.codec == CodecId::kContextMixing) {
-      frame.memory_bytes += MixedDifference::kMemoryBytes;
-      continue;
-    }
-    PAWL_ASSIGN_OR_RETURN(const PlainStream plain, PlainStream::Open(part));
+    PAWL_ASSIGN_OR_RETURN(const PlainStream plain, PlainStream::Open(part->header));
     frame.memory_bytes += plain.memory_bytes();
   }
-  frame.payload = JoinPayload(parts);
+  frame.payload =
+      JoinPayload({recipe.header, control.header, difference.header, mixed, literal.header});
   return frame;
+}
+
+Result<EncodedFrame> StreamEncoder::Encode(const PlainStreams& streams, ByteView before) {
+  std::optional<MixedSplit> split;
+  if (choice_.context_mixing && streams.difference.size() >= kWorthAModel) {
+    PAWL_ASSIGN_OR_RETURN(split, SplitDifference(streams, choice_.bits_per_saved_byte));
+  }
+  if (!split) return EncodeParts(streams, nullptr, before);
+  PAWL_ASSIGN_OR_RETURN(EncodedFrame frame, EncodeParts(streams, &*split, before));
+  if (streams.difference.size() > kTryBothBytes) return frame;
+  PAWL_ASSIGN_OR_RETURN(EncodedFrame unmixed, EncodeParts(streams, nullptr, before));
+  const std::size_t size = frame.payload.size();
+  const bool worth =
+      size < unmixed.payload.size() &&
+      split->decoded_bits <= (unmixed.payload.size() - size) * choice_.bits_per_saved_byte;
+  return worth ? std::move(frame) : std::move(unmixed);
 }
 
 std::vector<Codec> CodecsOf(const CodecChoice& choice) {

@@ -17,6 +17,8 @@ struct ZSTD_CCtx_s;
 
 namespace pawl::delta {
 
+struct MixedSplit;
+
 struct EncodedFrame {
   Bytes payload;
   std::uint64_t memory_bytes = 0;  // by the formula of the format (C-24)
@@ -25,7 +27,6 @@ struct EncodedFrame {
 struct CodecChoice {
   int zstd_level = 1;
   bool lzma = false;
-  bool lzma_differences = false;  // those too: most of what LZMA2 takes, as there are most of them
   std::uint32_t lzma_preset = 6;  // of liblzma
   bool context_mixing = false;
   // Context mixing decodes a bit in about 40 ns on a desktop core. A byte that it saves may cost so
@@ -47,10 +48,12 @@ class StreamEncoder {
 
  private:
   struct Stream;
-  Result<Stream> EncodeStream(ByteView plain, ByteView before, bool lzma);
+  Result<Stream> EncodeStream(ByteView plain, ByteView before);
   Status TryZstd(ByteView plain, ByteView before, Stream& best);
   Status TryLzma(ByteView plain, Stream& best);
-  Status TryContextMixing(const PlainStreams& streams, Stream& best);
+  // `split`: null for the streams as they are.
+  Result<EncodedFrame> EncodeParts(const PlainStreams& streams, const MixedSplit* split,
+                                   ByteView before);
   struct Free {
     void operator()(ZSTD_CCtx_s* context) const;
   };

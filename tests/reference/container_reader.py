@@ -31,8 +31,9 @@ BLOCK = 4096
 LOOK_BACK = 1 << 17
 MAGIC = b"PAWLCTR\n"
 STORED, ZSTD, LZMA2, CONTEXT_MIXING = range(4)
-DIFFERENCE, LITERAL = 2, 3
+MIXED, LITERAL = 3, 4
 RAW, DROP, BLOCK_SEGMENT = range(3)
+ZERO, TAKE, COPY, ADD, MIX = range(5)
 
 Transform = namedtuple("Transform", "key memory encode")
 SourceBlock = namedtuple("SourceBlock", "begin plain extent offset coded coding")
@@ -125,7 +126,7 @@ def lzma2_decode(coded, plain_bytes):
 def parse_head(data):
     require(len(data) >= 108 and data[:8] == MAGIC, "C-05")
     version, flags, head_bytes = struct.unpack_from("<HHI", data, 8)
-    require(version == 3 and flags in (0, 1), "C-05")
+    require(version == 4 and flags in (0, 1), "C-05")
     target_bytes, target_sha, source_bytes, source_sha = struct.unpack_from("<Q32sQ32s", data, 16)
     memory, codecs, transforms, frames = struct.unpack_from("<IHHI", data, 96)
     require(head_bytes == 108 + 8 * codecs + 52 * transforms + 40 * frames <= len(data), "C-06")
@@ -154,7 +155,7 @@ def parse_head(data):
     for i in range(frames):
         count, payload, sha = struct.unpack_from("<II32s", data, at + 40 * i)
         require(1 <= count <= (64 if flags else 256), "C-10")
-        require(36 <= payload <= 2 << 20, "C-07")
+        require(45 <= payload <= 2 << 20, "C-07")
         table.append((count, payload, sha))
         require(flags or units % 256 + count <= 256, "C-11")
         units += count
@@ -375,23 +376,11 @@ class Recipe:
         return out
 
 
-class PlainDifference:
-    def __init__(self, stream):
-        self.stream = stream
-
-    def add(self, old, begin, _source, _target):
-        change = self.stream[begin:begin + len(old)]
-        return bytes((a + b) & 255 for a, b in zip(old, change))
-
-    def finish(self):
-        pass
-
-
-class MixedDifference:
+class Mixed:
     def __init__(self, coded):
         self.coded, self.decoder = coded, None
 
-    def add(self, old, _begin, source, target):
+    def make(self, old, source, target):
         """`old` is at most one segment."""
         try:
             if self.decoder is None:
@@ -403,16 +392,16 @@ class MixedDifference:
             raise Refused("C-54") from error
 
     def finish(self):
-        require(self.decoder is not None and self.decoder.is_finished(), "C-54")
+        require(not self.coded or (self.decoder is not None and self.decoder.is_finished()), "C-54")
 
 
 def split_payload(head, payload, before):
-    """The plain streams, a decoder in place of a context-coded one, with their plain lengths."""
-    headers = [struct.unpack_from("<BII", payload, 9 * i) for i in range(4)]
-    require(36 + sum(header[2] for header in headers) == len(payload), "C-12")
+    """The plain streams, a decoder in place of the mixed one, with their plain lengths."""
+    headers = [struct.unpack_from("<BII", payload, 9 * i) for i in range(5)]
+    require(45 + sum(header[2] for header in headers) == len(payload), "C-12")
     require(headers[0][1] <= 512 << 10 and headers[1][1] <= 4 << 20, "C-14")
-    require(headers[2][1] + headers[3][1] <= 128 << 20, "C-14")
-    streams, at, memory = [], 36, CHUNK + (256 << 10)
+    require(sum(header[1] for header in headers[2:]) <= 128 << 20, "C-14")
+    streams, at, memory = [], 45, CHUNK + (256 << 10)
     for index, (codec, plain_bytes, coded_bytes) in enumerate(headers):
         coded = payload[at:at + coded_bytes]
         at += coded_bytes
@@ -425,11 +414,11 @@ def split_payload(head, payload, before):
         elif codec == LZMA2:
             plain, dictionary = lzma2_decode(coded, plain_bytes)
             need = dictionary + (256 << 10)
-        elif codec == CONTEXT_MIXING:
-            require(index == DIFFERENCE, "C-52")
-            plain, need = MixedDifference(coded), (6 << 20) + (128 << 10)
-        if index == DIFFERENCE and codec != CONTEXT_MIXING:
-            plain = PlainDifference(plain)
+        require((codec == CONTEXT_MIXING) == (index == MIXED and plain_bytes > 0), "C-52")
+        if codec == CONTEXT_MIXING:
+            need = (3 << 20) + (128 << 10)
+        if index == MIXED:
+            plain = Mixed(coded)
         memory += need if index else 0
         streams.append((plain, plain_bytes))
     return streams, memory
@@ -439,20 +428,21 @@ def decode_frame(head, payload, begin, target_bytes, image, before):
     """`begin`: where the frame begins in the target."""
     streams, memory = split_payload(head, payload, before)
     recipe = Recipe(head, streams[0][0], target_bytes, image)
-    control, (difference, add_bytes), (literal, literal_bytes) = streams[1][0], *streams[2:]
+    control, (difference, add_bytes), (mixed, mix_bytes), (literal, literal_bytes) = (
+        streams[1][0], *streams[2:])
     require(memory + recipe.memory <= head["memory"], "C-24")
-    require(add_bytes + literal_bytes <= recipe.plain_bytes, "C-14")
+    require(add_bytes + mix_bytes + literal_bytes <= recipe.plain_bytes, "C-14")
     source = Source(image, recipe.extents, recipe.blocks) if image is not None else None
     out = bytearray()
-    at = position = added = taken = 0
+    at = position = added = made = taken = 0
     while at < len(control):
         first, at = varint(control, at)
-        count, kind = first >> 2, first & 3
-        require(count >= 1, "C-15")
+        count, kind = first >> 3, first & 7
+        require(count >= 1 and kind <= MIX, "C-15")
         require(count <= recipe.plain_bytes - len(out), "C-17")
-        if kind == 0:
+        if kind == ZERO:
             out += bytes(count)
-        elif kind == 1:
+        elif kind == TAKE:
             require(count <= literal_bytes - taken, "C-17")
             out += literal[taken:taken + count]
             taken += count
@@ -462,19 +452,23 @@ def decode_frame(head, payload, begin, target_bytes, image, before):
             require(source is not None, "C-16")
             position += -(move >> 1) if move & 1 else move >> 1
             require(0 <= position and position + count <= source.end, "C-16")
-            require(kind == 2 or count <= add_bytes - added, "C-17")
+            require(kind != ADD or count <= add_bytes - added, "C-17")
+            require(kind != MIX or count <= mix_bytes - made, "C-17")
             for done in range(0, count, context_mixing.SEGMENT):
                 part = min(context_mixing.SEGMENT, count - done)
                 piece = source.read(position + done, part)
-                if kind == 3:
-                    piece = difference.add(piece, added, position + done,
-                                           begin + recipe.position(len(out)))
+                if kind == ADD:
+                    change = difference[added:added + part]
+                    piece = bytes((a + b) & 255 for a, b in zip(piece, change))
                     added += part
+                if kind == MIX:
+                    piece = mixed.make(piece, position + done, begin + recipe.position(len(out)))
+                    made += part
                 out += piece
             position += count
-    require(len(out) == recipe.plain_bytes and added == add_bytes and taken == literal_bytes,
-            "C-18")
-    difference.finish()
+    require(len(out) == recipe.plain_bytes and
+            (added, made, taken) == (add_bytes, mix_bytes, literal_bytes), "C-18")
+    mixed.finish()
     return recipe.assemble(out)
 
 

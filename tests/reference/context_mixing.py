@@ -136,10 +136,10 @@ class ByteModel:
             lines = []
             for table, c in zip(self.tables, contexts):
                 h = context(c, node if half else 0)
-                check, line = table.get(h & 0x3FFF, (None, None))
+                check, line = table.get(h & 0xFFF, (None, None))
                 if check != h >> 16:
                     line = [self.mixer.fresh() for _ in range(16)]
-                    table[h & 0x3FFF] = (h >> 16, line)
+                    table[h & 0xFFF] = (h >> 16, line)
                 lines.append(line)
             w = 1
             for _ in range(4):
@@ -242,10 +242,10 @@ class Decoder:
         if self.machine > AARCH64:
             raise WrongMachine
         self.coder = BitDecoder(coded[1:])
-        self.byte_flags = FlagModel(self.coder, 5, 16)
-        self.run_flags = FlagModel(self.coder, 3, 14)
-        self.operand_flags = FlagModel(self.coder, 3, 14)
-        self.guess_flags = FlagModel(self.coder, 3, 15)
+        self.byte_flags = FlagModel(self.coder, 5, 14)
+        self.run_flags = FlagModel(self.coder, 3, 13)
+        self.operand_flags = FlagModel(self.coder, 3, 13)
+        self.guess_flags = FlagModel(self.coder, 3, 14)
         self.byte_model = ByteModel(self.coder)
         self.by_word, self.by_past = Guesses(), Guesses()
         self.places, self.regions, self.values = {}, {}, {}

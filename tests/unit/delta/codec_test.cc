@@ -9,10 +9,11 @@
 
 #include "delta/apply/context_mixing.h"
 #include "delta/apply/difference_model.h"
-#include "delta/apply/mixed_difference.h"
+#include "delta/apply/mixed_stream_reader.h"
 #include "delta/apply/plain_stream.h"
 #include "delta/generate/bit_encoder.h"
 #include "delta/generate/mixed_encoder.h"
+#include "delta/generate/mixed_split.h"
 #include "tests/unit/delta/delta_test_util.h"
 
 namespace pawl::delta {
@@ -139,9 +140,16 @@ PlainStreams Overlay(const Bytes& old_image, const Bytes& new_image, std::uint64
   return streams;
 }
 
-// Decodes what EncodeMixed made. Empty when that fails.
+// All of it, mixed for the machine that suits it.
+Bytes Mix(const PlainStreams& streams) {
+  const auto additions = AdditionsOf(streams);
+  if (!additions.has_value()) return {};
+  return EncodeMixed(streams, *additions, ChooseMachine(streams, *additions)).coded;
+}
+
+// Decodes what Mix made. Empty when that fails.
 Bytes Decode(const Bytes& coded, const Bytes& old_image, std::uint64_t source) {
-  auto mixed = MixedDifference::Open({CodecId::kContextMixing, old_image.size(), coded});
+  auto mixed = MixedStreamReader::Open({CodecId::kContextMixing, old_image.size(), coded});
   if (!mixed.has_value()) return {};
   Bytes out(old_image.size());
   for (std::size_t at = 0; at < out.size(); at += DifferenceModel::kSegmentBytes) {
@@ -162,9 +170,8 @@ TEST(DifferenceModelTest, DecodesWhatItEncoded) {
       for (auto& byte : new_image) {
         if (random() % 100 < percent) byte = static_cast<std::uint8_t>(random());
       }
-      const auto mixed = EncodeMixed(Overlay(old_image, new_image, 0));
-      ASSERT_TRUE(mixed.has_value());
-      EXPECT_TRUE(Decode(mixed->coded, old_image, 0) == new_image) << size << " " << percent;
+      const Bytes coded = Mix(Overlay(old_image, new_image, 0));
+      EXPECT_TRUE(Decode(coded, old_image, 0) == new_image) << size << " " << percent;
     }
   }
 }
@@ -181,11 +188,11 @@ TEST(DifferenceModelTest, CallsToMovedCodeCostAlmostNothing) {
     SetWord(old_image, call, to);
     SetWord(new_image, call, to + 1000U + 77U * function);
   }
-  const auto mixed = EncodeMixed(Overlay(old_image, new_image, 0));
-  ASSERT_TRUE(mixed.has_value());
-  EXPECT_EQ(mixed->coded.front(), static_cast<std::uint8_t>(Machine::kX86));
-  EXPECT_LT(mixed->coded.size(), code.calls.size() / 8) << code.calls.size() << " calls";
-  EXPECT_TRUE(Decode(mixed->coded, old_image, 0) == new_image);
+  const Bytes coded = Mix(Overlay(old_image, new_image, 0));
+  ASSERT_FALSE(coded.empty());
+  EXPECT_EQ(coded.front(), static_cast<std::uint8_t>(Machine::kX86));
+  EXPECT_LT(coded.size(), code.calls.size() / 8) << code.calls.size() << " calls";
+  EXPECT_TRUE(Decode(coded, old_image, 0) == new_image);
 }
 
 TEST(DifferenceModelTest, BranchesOfArm64AreFollowed) {
@@ -203,11 +210,11 @@ TEST(DifferenceModelTest, BranchesOfArm64AreFollowed) {
     SetWord(new_image, at, 0x94000000U | (way + 10U + function));
     ++branches;
   }
-  const auto mixed = EncodeMixed(Overlay(old_image, new_image, 0));
-  ASSERT_TRUE(mixed.has_value());
-  EXPECT_EQ(mixed->coded.front(), static_cast<std::uint8_t>(Machine::kArm64));
-  EXPECT_LT(mixed->coded.size(), branches / 8);
-  EXPECT_TRUE(Decode(mixed->coded, old_image, 0) == new_image);
+  const Bytes coded = Mix(Overlay(old_image, new_image, 0));
+  ASSERT_FALSE(coded.empty());
+  EXPECT_EQ(coded.front(), static_cast<std::uint8_t>(Machine::kArm64));
+  EXPECT_LT(coded.size(), branches / 8);
+  EXPECT_TRUE(Decode(coded, old_image, 0) == new_image);
 }
 
 class MixedStreamTest : public ::testing::Test {
@@ -217,19 +224,20 @@ class MixedStreamTest : public ::testing::Test {
     old_image_ = testing::RandomContent(random, 3000);
     new_image_ = old_image_;
     for (std::size_t i = 0; i < new_image_.size(); i += 50) new_image_[i] ^= 0x11;
-    auto mixed = EncodeMixed(Overlay(old_image_, new_image_, 0));
-    if (mixed.has_value()) coded_ = mixed->coded;
+    coded_ = Mix(Overlay(old_image_, new_image_, 0));
   }
-  // The outcome of a frame whose difference stream is `coded`.
+  // The outcome of a frame whose mixed stream is `coded`.
   std::optional<ErrorCode> Outcome(const Bytes& coded, CollectingSink& sink) const {
-    const Bytes control = Control({{kAdd, old_image_.size(), 0, false}});
-    return Outcome({CodecId::kStored, control.size(), control},
+    return Outcome({{kMix, old_image_.size(), 0, false}}, {},
                    {CodecId::kContextMixing, old_image_.size(), coded}, sink);
   }
-  std::optional<ErrorCode> Outcome(const CodedStream& control, const CodedStream& difference,
-                    CollectingSink& sink) const {
-    auto forged = testing::Forge(testing::JoinStreams(control, difference, {}), old_image_.size(),
-                                 old_image_.size());
+  std::optional<ErrorCode> Outcome(const std::vector<Operation>& operations,
+                                   const CodedStream& difference, const CodedStream& mixed,
+                                   CollectingSink& sink) const {
+    const Bytes control = Control(operations);
+    auto forged = testing::Forge(
+        testing::JoinStreams({CodecId::kStored, control.size(), control}, difference, {}, mixed),
+        old_image_.size(), old_image_.size());
     forged.head.memory_bytes = kMemory;
     forged.head.codecs = {{CodecId::kContextMixing, 1, 0}};
     const Status status = testing::DecodeForged(forged, &old_image_, sink, kMemory);
@@ -280,24 +288,113 @@ TEST_F(MixedStreamTest, FlippedBytesGiveOtherBytesOrAnError) {
   }
 }
 
-TEST_F(MixedStreamTest, OtherStreamsMayNotUseIt) {  // C-52
+TEST_F(MixedStreamTest, MixedAndAddedBytesFollowEachOther) {
+  const std::size_t half = old_image_.size() / 2;
+  PlainStreams streams = Overlay(old_image_, new_image_, 0);
+  const Bytes rest(streams.difference.begin() + static_cast<std::ptrdiff_t>(half),
+                   streams.difference.end());
+  const Bytes coded = EncodeMixed(streams, {{0, 0, 0, half}}, Machine::kNone).coded;
   CollectingSink sink;
-  EXPECT_EQ(Outcome({CodecId::kContextMixing, 10, coded_}, CodedStream{}, sink),
+  EXPECT_EQ(Outcome({{kMix, half, 0, false}, {kAdd, rest.size(), 0, false}},
+                    {CodecId::kStored, rest.size(), rest},
+                    {CodecId::kContextMixing, half, coded}, sink),
+            std::nullopt);
+  EXPECT_TRUE(sink.bytes() == new_image_);
+}
+
+TEST_F(MixedStreamTest, NoOtherStreamMayBeContextCoded) {  // C-52
+  const CodedStream coded{CodecId::kContextMixing, old_image_.size(), coded_};
+  CollectingSink sink;
+  EXPECT_EQ(Outcome({{kAdd, old_image_.size(), 0, false}}, coded, {}, sink),
+            ErrorCode::kContainerMalformed);
+  auto forged = testing::Forge(testing::JoinStreams(coded, {}, {}), old_image_.size(), 10);
+  forged.head.codecs = {{CodecId::kContextMixing, 1, 0}};
+  EXPECT_EQ(testing::DecodeForged(forged, &old_image_, sink).error().code(),
+            ErrorCode::kContainerMalformed);
+}
+
+TEST_F(MixedStreamTest, MayNotBeInAnotherCodec) {  // C-52
+  CollectingSink sink;
+  EXPECT_EQ(Outcome({{kMix, new_image_.size(), 0, false}}, {},
+                    {CodecId::kStored, new_image_.size(), new_image_}, sink),
+            ErrorCode::kContainerMalformed);
+}
+
+TEST_F(MixedStreamTest, MoreOrLessThanItHoldsIsRefused) {  // C-17, C-18
+  const std::uint64_t size = old_image_.size();
+  const auto refused = [&](const std::vector<Operation>& operations, const CodedStream& difference,
+                           std::uint64_t mixed_bytes) {
+    CollectingSink sink;
+    const CodedStream mixed{CodecId::kContextMixing, mixed_bytes, coded_};
+    return Outcome(operations, difference, mixed_bytes != 0 ? mixed : CodedStream{}, sink) ==
+           ErrorCode::kContainerMalformed;
+  };
+  EXPECT_TRUE(refused({{kMix, size, 0, false}}, {}, 0));
+  EXPECT_TRUE(refused({{kMix, size, 0, false}}, {}, size - 1));
+  EXPECT_TRUE(refused({{kMix, size - 1, 0, false}, {kZero, 1}}, {}, size));
+  EXPECT_TRUE(refused({{kCopy, size, 0, false}}, {}, size));
+  const Bytes one(1);
+  EXPECT_TRUE(refused({{kMix, size, 0, false}}, {CodecId::kStored, 1, one}, size));  // C-14
+}
+
+TEST_F(MixedStreamTest, ReadsInsideTheSourceOnly) {  // C-16
+  const CodedStream coded{CodecId::kContextMixing, old_image_.size(), coded_};
+  CollectingSink sink;
+  EXPECT_EQ(Outcome({{kMix, old_image_.size(), 1, false}}, {}, coded, sink),
             ErrorCode::kContainerMalformed);
 }
 
 TEST_F(MixedStreamTest, MemoryIsReckonedBeforeDecoding) {  // C-24
-  const Bytes control = Control({{kAdd, old_image_.size(), 0, false}});
+  const Bytes control = Control({{kMix, old_image_.size(), 0, false}});
   auto forged = testing::Forge(
-      testing::JoinStreams({CodecId::kStored, control.size(), control},
-                           {CodecId::kContextMixing, old_image_.size(), coded_}, {}),
+      testing::JoinStreams({CodecId::kStored, control.size(), control}, {}, {},
+                           {CodecId::kContextMixing, old_image_.size(), coded_}),
       old_image_.size(), old_image_.size());
   forged.head.codecs = {{CodecId::kContextMixing, 1, 0}};
-  forged.head.memory_bytes = kDecoderBaseBytes + MixedDifference::kMemoryBytes - 1;
+  forged.head.memory_bytes = kDecoderBaseBytes + MixedStreamReader::kMemoryBytes - 1;
   CollectingSink sink;
   const Status status = testing::DecodeForged(forged, &old_image_, sink, kMemory);
   ASSERT_FALSE(status.has_value());
   EXPECT_EQ(status.error().code(), ErrorCode::kMemoryLimit);
+}
+
+// Calls to a few functions that moved, and behind them a table of which every byte changed.
+TEST(MixedSplitTest, MixesMovedCodeAndAddsWhatNoModelExpects) {
+  std::mt19937_64 random(13);
+  const Code code = MakeCode(random, 120000);
+  Bytes old_image = code.bytes;
+  Bytes new_image = code.bytes;
+  for (const std::size_t call : code.calls) {
+    const auto function = static_cast<std::uint32_t>(random() % 10);
+    const auto to = 200000U + 5000U * function - static_cast<std::uint32_t>(call);
+    SetWord(old_image, call, to);
+    SetWord(new_image, call, to + 1000U + 77U * function);
+  }
+  for (int i = 0; i < 120000; ++i) {
+    old_image.push_back(static_cast<std::uint8_t>(random()));
+    new_image.push_back(static_cast<std::uint8_t>(random()));
+  }
+  const PlainStreams streams = Overlay(old_image, new_image, 0);
+  const auto split = SplitDifference(streams, 24);
+  ASSERT_TRUE(split.has_value() && split->has_value());
+  EXPECT_NEAR(static_cast<double>((*split)->mixed_plain_bytes), 120000.0, 8192.0);
+  EXPECT_EQ((*split)->mixed_plain_bytes + (*split)->difference.size(), old_image.size());
+  EXPECT_LT((*split)->mixed.size(), code.calls.size() / 4);
+  ByteReader in((*split)->control);
+  const auto first = ReadOperation(in);
+  const auto second = ReadOperation(in);
+  ASSERT_TRUE(first.has_value() && second.has_value() && in.done());
+  EXPECT_EQ(first->kind, kMix);
+  EXPECT_EQ(second->kind, kAdd);
+}
+
+TEST(MixedSplitTest, WhatDecodesInNoTimeIsNotMixed) {
+  std::mt19937_64 random(14);
+  const Bytes old_image = testing::RandomContent(random, 50000);
+  const Bytes new_image = testing::RandomContent(random, 50000);
+  const auto split = SplitDifference(Overlay(old_image, new_image, 0), 24);
+  ASSERT_TRUE(split.has_value());
+  EXPECT_FALSE(split->has_value());
 }
 
 TEST(MixedEncoderTest, BestEffortMakesContainersThatTheDecoderTakes) {

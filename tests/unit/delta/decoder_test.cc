@@ -13,6 +13,7 @@ using testing::CollectingSink;
 using testing::Control;
 using testing::DecodeForged;
 using testing::Forge;
+using testing::JoinStreams;
 using testing::FromText;
 using testing::StoredPayload;
 using testing::ZstdFrame;
@@ -125,8 +126,8 @@ TEST(DecoderTest, LeftOverStreamBytesAreRefused) {  // C-18
   const Bytes coded = ZstdFrame(three);
   const Bytes control = Control({{kZero, 9}});
   EXPECT_EQ(
-      Outcome(JoinPayload({CodedStream{}, CodedStream{CodecId::kStored, control.size(), control},
-                           CodedStream{}, CodedStream{CodecId::kZstd, 3, coded}}),
+      Outcome(JoinStreams({CodecId::kStored, control.size(), control}, {},
+                          {CodecId::kZstd, 3, coded}),
               9),
       ErrorCode::kContainerMalformed);
 }
@@ -136,6 +137,13 @@ TEST(DecoderTest, StreamsThatRunOutAreRefused) {  // C-17
             ErrorCode::kContainerMalformed);
   EXPECT_EQ(Outcome(StoredPayload(Control({{kAdd, 9}}), Bytes(8), {}), 9),
             ErrorCode::kContainerMalformed);
+}
+
+TEST(DecoderTest, UnknownOperationsAreRefused) {  // C-15
+  for (const int kind : {5, 6, 7}) {
+    const Bytes control = {static_cast<std::uint8_t>(9 << 3 | kind), 0};
+    EXPECT_EQ(Outcome(StoredPayload(control, {}, {}), 9), ErrorCode::kContainerMalformed);
+  }
 }
 
 TEST(DecoderTest, OperationsThatMakeNothingAreRefused) {  // C-15
@@ -184,8 +192,8 @@ TEST(DecoderTest, CodecThatTheHeadDoesNotListIsRefused) {  // C-13
   const Bytes coded = ZstdFrame(plain);
   const Bytes control = Control({{kLiteral, 9}});
   auto forged =
-      Forge(JoinPayload({CodedStream{}, CodedStream{CodecId::kStored, control.size(), control},
-                         CodedStream{}, CodedStream{CodecId::kZstd, 9, coded}}),
+      Forge(JoinStreams({CodecId::kStored, control.size(), control}, {},
+                        {CodecId::kZstd, 9, coded}),
             std::nullopt, 9);
   CollectingSink sink;
   EXPECT_TRUE(DecodeForged(forged, nullptr, sink).has_value());
@@ -197,8 +205,8 @@ TEST(DecoderTest, CodecThatTheHeadDoesNotListIsRefused) {  // C-13
 // `target_bytes`.
 ErrorCode ZstdOutcome(const Bytes& coded, std::uint64_t plain_bytes, std::uint64_t target_bytes) {
   const Bytes control = Control({{kLiteral, target_bytes}});
-  return Outcome(JoinPayload({CodedStream{}, CodedStream{CodecId::kStored, control.size(), control},
-                              CodedStream{}, CodedStream{CodecId::kZstd, plain_bytes, coded}}),
+  return Outcome(JoinStreams({CodecId::kStored, control.size(), control}, {},
+                             {CodecId::kZstd, plain_bytes, coded}),
                  target_bytes);
 }
 
@@ -266,8 +274,7 @@ TEST(DecoderTest, MemoryLieIsRefusedBeforeDecoding) {  // C-24
   const Bytes control = Control({{kLiteral, plain.size()}});
   const CodedStream literal{CodecId::kZstd, plain.size(), coded};
   auto forged =
-      Forge(JoinPayload({CodedStream{}, CodedStream{CodecId::kStored, control.size(), control},
-                         CodedStream{}, literal}),
+      Forge(JoinStreams({CodecId::kStored, control.size(), control}, {}, literal),
             std::nullopt, plain.size());
   const std::uint64_t needed = kDecoderBaseBytes + plain.size() + kZstdOverheadBytes;
   forged.head.memory_bytes = needed;

@@ -110,12 +110,13 @@ Bytes StoredPayload(ByteView control, ByteView difference, ByteView literal, Byt
   return JoinPayload({CodedStream{CodecId::kStored, recipe.size(), recipe},
                       CodedStream{CodecId::kStored, control.size(), control},
                       CodedStream{CodecId::kStored, difference.size(), difference},
+                      CodedStream{},
                       CodedStream{CodecId::kStored, literal.size(), literal}});
 }
 
 Bytes JoinStreams(const CodedStream& control, const CodedStream& difference,
-                  const CodedStream& literal) {
-  return JoinPayload({CodedStream{}, control, difference, literal});
+                  const CodedStream& literal, const CodedStream& mixed) {
+  return JoinPayload({CodedStream{}, control, difference, mixed, literal});
 }
 
 Bytes Control(const std::vector<Operation>& operations) {

@@ -67,7 +67,7 @@ Bytes StoredPayload(ByteView control, ByteView difference, ByteView literal,
                     ByteView recipe = {});
 // A payload of streams in any codec.
 Bytes JoinStreams(const CodedStream& control, const CodedStream& difference,
-                  const CodedStream& literal);
+                  const CodedStream& literal, const CodedStream& mixed = {});
 // A control stream of the given operations.
 Bytes Control(const std::vector<Operation>& operations);
 // `plain` as a zstd frame with the given window, as zstd would make it.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// A difference stream in codec 3, decoded together with the old bytes. Internal to delta/.
+// The mixed stream: new bytes, decoded together with the old ones. Internal to delta/.
 
 #include <cstdint>
 #include <memory>
@@ -14,10 +14,10 @@
 
 namespace pawl::delta {
 
-class MixedDifference {
+class MixedStreamReader {
  public:
   // `stream.coded` is borrowed. The model is made before the first Read. ERRORS: kDecodeFailed.
-  static Result<MixedDifference> Open(const CodedStream& stream);
+  static Result<MixedStreamReader> Open(const CodedStream& stream);
 
   // By the formula of the format (C-24). Bytes.
   static constexpr std::uint64_t kMemoryBytes =
@@ -30,7 +30,7 @@ class MixedDifference {
   Status Finish() const;
 
  private:
-  MixedDifference(Machine machine, ByteView coded, std::uint64_t plain_bytes)
+  MixedStreamReader(Machine machine, ByteView coded, std::uint64_t plain_bytes)
       : machine_(machine), decoder_(coded), left_(plain_bytes) {}
 
   Machine machine_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "delta/apply/mixed_difference.h"
+#include "delta/apply/mixed_stream_reader.h"
 
 namespace pawl::delta {
 namespace {
@@ -10,16 +10,16 @@ std::unexpected<Error> Broken(const char* what) {
 
 }  // namespace
 
-Result<MixedDifference> MixedDifference::Open(const CodedStream& stream) {
+Result<MixedStreamReader> MixedStreamReader::Open(const CodedStream& stream) {
   //= docs/container-format.md#C-53
   if (stream.coded.empty()) return Broken("ends within its header");
   const std::uint8_t machine = stream.coded.front();
   if (machine >= kMachineCount) return Broken("unknown machine");
-  return MixedDifference(static_cast<Machine>(machine), stream.coded.subspan(1),
+  return MixedStreamReader(static_cast<Machine>(machine), stream.coded.subspan(1),
                          stream.plain_bytes);
 }
 
-Status MixedDifference::Read(ByteView old, std::uint64_t source, std::uint64_t target,
+Status MixedStreamReader::Read(ByteView old, std::uint64_t source, std::uint64_t target,
                              ByteSpan fresh) {
   //= docs/container-format.md#C-17
   if (fresh.size() > left_) {
@@ -33,7 +33,7 @@ Status MixedDifference::Read(ByteView old, std::uint64_t source, std::uint64_t t
   return {};
 }
 
-Status MixedDifference::Finish() const {
+Status MixedStreamReader::Finish() const {
   //= docs/container-format.md#C-18
   if (left_ != 0) return Fail(ErrorCode::kContainerMalformed, "stream: bytes are left over");
   //= docs/container-format.md#C-54
