@@ -26,6 +26,16 @@ constexpr std::uint64_t kMaxWindow = 1ULL << 30;  // the sort's 32-bit positions
 constexpr std::size_t kFastStride = 2;
 constexpr std::uint64_t kMinGap = 16;             // shorter gaps stay literal
 
+// What one thread usually needs while it chooses alignments: the matches that it remembers, and a
+// step for each byte. The sort has three quarters of the bound.
+constexpr std::uint64_t kChoiceBytes = 64ULL << 20;
+
+unsigned ChoosingThreads(const GenerateOptions& options) {
+  const std::uint64_t fitting =
+      std::max<std::uint64_t>(1, options.memory_bytes / 4 / kChoiceBytes);
+  return static_cast<unsigned>(std::min<std::uint64_t>(ThreadCount(options.threads), fitting));
+}
+
 // A run of unmatched new bytes.
 struct Unit {
   Range range;
@@ -89,6 +99,7 @@ class SimilarMatcher {
         without_(options.without),
         stride_(options.effort == Effort::kFast ? kFastStride : 1),
         choose_(options.effort == Effort::kBest),
+        scan_threads_(choose_ ? ChoosingThreads(options) : threads_),
         progress_(progress) {}
 
   Status Run() {
@@ -152,7 +163,7 @@ class SimilarMatcher {
     PAWL_ASSIGN_OR_RETURN(const OldText old_text, OldText::Load(old_, windows_[window]));
     PAWL_ASSIGN_OR_RETURN(const SuffixIndex index, SuffixIndex::Build(old_text.bytes()));
     const std::vector<Range> groups = CutIntoGroups(units_);
-    return ParallelFor(threads_, groups.size(), [&](std::size_t i) -> Status {
+    return ParallelFor(scan_threads_, groups.size(), [&](std::size_t i) -> Status {
       std::vector<UnitScan> scans;
       for (Unit& unit : std::span(units_).subspan(groups[i].begin, groups[i].length)) {
         if (unit.window != window) continue;
@@ -273,6 +284,7 @@ class SimilarMatcher {
   std::set<Layer> without_;
   std::size_t stride_;
   bool choose_;  // by costs; else what Percival's rule lays
+  unsigned scan_threads_;
   ProgressCounter& progress_;
   std::vector<Unit> units_;
   std::vector<std::vector<Range>> windows_;
