@@ -17,7 +17,7 @@
 namespace pawl::delta {
 namespace {
 
-// Shorter streams have too little to learn from for a model of 6 MiB.
+// Shorter streams have too little to learn from for a model of 3 MiB.
 constexpr std::size_t kWorthAModel = 64;
 // LZMA2 makes longer streams smaller than zstd does.
 constexpr std::size_t kLzmaAlone = 64U << 10;
