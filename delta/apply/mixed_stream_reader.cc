@@ -20,7 +20,7 @@ Result<MixedStreamReader> MixedStreamReader::Open(const CodedStream& stream) {
 }
 
 Status MixedStreamReader::Read(ByteView old, std::uint64_t source, std::uint64_t target,
-                             ByteSpan fresh) {
+                               ByteSpan fresh) {
   //= docs/container-format.md#C-17
   if (fresh.size() > left_) {
     return Fail(ErrorCode::kContainerMalformed, "stream: an operation takes more than is left");

@@ -16,7 +16,7 @@ namespace pawl::delta {
 
 class MixedStreamReader {
  public:
-  // `stream.coded` is borrowed. The model is made before the first Read. ERRORS: kDecodeFailed.
+  // `stream.coded` is borrowed. The model is made by the first Read. ERRORS: kDecodeFailed.
   static Result<MixedStreamReader> Open(const CodedStream& stream);
 
   // By the formula of the format (C-24). Bytes.

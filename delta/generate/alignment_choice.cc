@@ -6,7 +6,7 @@
 #include <limits>
 #include <utility>
 
-#include "delta/generate/fast_hash.h"
+#include "delta/apply/address_map.h"
 
 namespace pawl::delta {
 namespace {
@@ -52,6 +52,7 @@ class Chooser {
         steps_(task.text.size() + 1) {}
 
   Pieces Run(const Scan& scan) {
+    starts_.reserve(scan.laid.size() + scan.matches.size() + 1);
     for (const Overlay& overlay : scan.laid) AddStart(overlay);
     for (const Overlay& match : scan.matches) AddStart(match);
     AddNeighbours();
@@ -231,13 +232,13 @@ class Chooser {
         return kRecentChange;
       }
     }
-    return costs_.OfWord(Load32(&old_[old]), old + active.image_shift, Load32(&text_[at]),
+    return costs_.OfWord(LoadWord(&old_[old]), old + active.image_shift, LoadWord(&text_[at]),
                          task_.target + at, active.trust);
   }
 
   // How much a word changes. REQUIRES: four bytes each.
   std::uint32_t ChangeAt(std::size_t at, std::size_t old) const {
-    return Load32(&text_[at]) - Load32(&old_[old]);
+    return LoadWord(&text_[at]) - LoadWord(&old_[old]);
   }
 
   void PayRejoin() {

@@ -7,6 +7,7 @@
 #include <bit>
 #include <limits>
 
+#include "delta/apply/address_map.h"
 #include "delta/generate/fast_hash.h"
 
 namespace pawl::delta {
@@ -95,7 +96,7 @@ void CodingCosts::LearnDifference(ByteView old, std::uint64_t old_at, ByteView f
       ++i;
       continue;
     }
-    const Change change(Load32(&old[i]), old_at + i, Load32(&fresh[i]), fresh_at + i);
+    const Change change(LoadWord(&old[i]), old_at + i, LoadWord(&fresh[i]), fresh_at + i);
     learn(change.alone);
     for (const std::uint64_t hash : change.expected) learn(hash);
     ++words_;

@@ -17,13 +17,6 @@ inline std::uint64_t Load64(const std::uint8_t* at) {
   return value;
 }
 
-// Four bytes as a number. REQUIRES: four readable bytes at `at`.
-inline std::uint32_t Load32(const std::uint8_t* at) {
-  std::uint32_t value;
-  std::memcpy(&value, at, sizeof(value));
-  return value;
-}
-
 // Mixes all bits of `value` into the upper ones (Fibonacci hashing, Knuth 6.4).
 inline std::uint64_t Mix(std::uint64_t value) {
   value ^= value >> 32;

@@ -4,9 +4,7 @@
 #include <zstd.h>
 
 #include <algorithm>
-#include <limits>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "delta/apply/payload.h"

@@ -26,15 +26,9 @@ constexpr std::uint64_t kMaxWindow = 1ULL << 30;  // the sort's 32-bit positions
 constexpr std::size_t kFastStride = 2;
 constexpr std::uint64_t kMinGap = 16;             // shorter gaps stay literal
 
-// What one thread usually needs while it chooses alignments: the matches that it remembers, and a
-// step for each byte. The sort has three quarters of the bound.
-constexpr std::uint64_t kChoiceBytes = 64ULL << 20;
-
-unsigned ChoosingThreads(const GenerateOptions& options) {
-  const std::uint64_t fitting =
-      std::max<std::uint64_t>(1, options.memory_bytes / 4 / kChoiceBytes);
-  return static_cast<unsigned>(std::min<std::uint64_t>(ThreadCount(options.threads), fitting));
-}
+// What one thread takes at most while it chooses alignments in kUnitBytes of text: that text, eight
+// bytes for each step through it, remembered matches twice and the room to sort them, the costs.
+constexpr std::uint64_t kChoiceBytes = 72ULL << 20;
 
 // A run of unmatched new bytes.
 struct Unit {
@@ -99,7 +93,6 @@ class SimilarMatcher {
         without_(options.without),
         stride_(options.effort == Effort::kFast ? kFastStride : 1),
         choose_(options.effort == Effort::kBest),
-        scan_threads_(choose_ ? ChoosingThreads(options) : threads_),
         progress_(progress) {}
 
   Status Run() {
@@ -144,8 +137,9 @@ class SimilarMatcher {
   Status PlanWindows() {
     const std::vector<Range> old_text =
         Widen(matches_.old_unmatched, kMarginBytes, old_.SizeBytes());
-    const std::uint64_t limit =
-        std::min(kMaxWindow, memory_bytes_ * 3 / 4 / SuffixIndex::kBytesPerTextByte);
+    std::uint64_t room = memory_bytes_ * 3 / 4;
+    if (choose_) room = std::min(room, memory_bytes_ - kChoiceBytes);  // one thread at least
+    const std::uint64_t limit = std::min(kMaxWindow, room / SuffixIndex::kBytesPerTextByte);
     windows_ = CutIntoWindows(old_text, limit);
     if (windows_.size() < 2) return {};
     PAWL_ASSIGN_OR_RETURN(const WindowChoice choice, WindowChoice::Build(old_, windows_));
@@ -163,7 +157,7 @@ class SimilarMatcher {
     PAWL_ASSIGN_OR_RETURN(const OldText old_text, OldText::Load(old_, windows_[window]));
     PAWL_ASSIGN_OR_RETURN(const SuffixIndex index, SuffixIndex::Build(old_text.bytes()));
     const std::vector<Range> groups = CutIntoGroups(units_);
-    return ParallelFor(scan_threads_, groups.size(), [&](std::size_t i) -> Status {
+    return ParallelFor(ScanThreads(old_text), groups.size(), [&](std::size_t i) -> Status {
       std::vector<UnitScan> scans;
       for (Unit& unit : std::span(units_).subspan(groups[i].begin, groups[i].length)) {
         if (unit.window != window) continue;
@@ -173,6 +167,14 @@ class SimilarMatcher {
       if (!scans.empty()) ScanGroup(old_text, index, scans);
       return {};
     });
+  }
+
+  // As many as the memory bound has room for beside the sorted text.
+  unsigned ScanThreads(const OldText& old_text) const {
+    if (!choose_) return threads_;
+    const std::uint64_t sorted = old_text.bytes().size() * SuffixIndex::kBytesPerTextByte;
+    const std::uint64_t fitting = (memory_bytes_ - std::min(memory_bytes_, sorted)) / kChoiceBytes;
+    return static_cast<unsigned>(std::clamp<std::uint64_t>(fitting, 1, threads_));
   }
 
   // Scans units; with `choose_`, learns from the scans what changes cost and chooses by that.
@@ -244,7 +246,7 @@ class SimilarMatcher {
       const Piece* behind = last ? PieceAt(unit.range.end()) : &unit.pieces[i];
       const std::uint64_t end = last ? unit.range.end() : behind->target;
       if (end - at >= kMinGap) {
-        ScanTask task{text.subspan(at - unit.range.begin, end - at), at, {}, {}, stride_};
+        ScanTask task{text.subspan(at - unit.range.begin, end - at), at, {}, {}, stride_, choose_};
         if (before != nullptr) task.source_before = before->source + before->length;
         if (behind != nullptr) task.source_behind = behind->source;
         tasks.push_back(task);
@@ -284,7 +286,6 @@ class SimilarMatcher {
   std::set<Layer> without_;
   std::size_t stride_;
   bool choose_;  // by costs; else what Percival's rule lays
-  unsigned scan_threads_;
   ProgressCounter& progress_;
   std::vector<Unit> units_;
   std::vector<std::vector<Range>> windows_;

@@ -12,14 +12,13 @@
 #include "delta/apply/mixed_stream_reader.h"
 #include "delta/apply/payload.h"
 #include "delta/apply/plain_stream.h"
-#include "delta/generate/mixed_split.h"
 
 namespace pawl::delta {
 namespace {
 
 // Shorter streams have too little to learn from for a model of 3 MiB.
 constexpr std::size_t kWorthAModel = 64;
-// LZMA2 makes longer streams smaller than zstd does.
+// What LZMA2 makes longer than this, zstd makes longer still, for all content that was measured.
 constexpr std::size_t kLzmaAlone = 64U << 10;
 // So little difference is coded with and without the model: what it gains is a matter of bytes.
 constexpr std::size_t kTryBothBytes = 1U << 20;
@@ -94,37 +93,44 @@ Result<StreamEncoder::Stream> StreamEncoder::EncodeStream(ByteView plain, ByteVi
   Stream stream;
   stream.header = {CodecId::kStored, plain.size(), plain};
   if (plain.empty()) return stream;
-  if (!choice_.lzma || plain.size() < kLzmaAlone) PAWL_TRY(TryZstd(plain, before, stream));
   if (choice_.lzma) PAWL_TRY(TryLzma(plain, stream));
+  if (!choice_.lzma || stream.header.coded.size() < kLzmaAlone) {
+    PAWL_TRY(TryZstd(plain, before, stream));
+  }
   return stream;
 }
 
-Result<EncodedFrame> StreamEncoder::EncodeParts(const PlainStreams& streams,
-                                                const MixedSplit* split, ByteView before) {
-  const Bytes& control_plain = split != nullptr ? split->control : streams.control;
-  const Bytes& difference_plain = split != nullptr ? split->difference : streams.difference;
-  PAWL_ASSIGN_OR_RETURN(const Stream recipe, EncodeStream(streams.recipe, {}));
-  PAWL_ASSIGN_OR_RETURN(const Stream control, EncodeStream(control_plain, {}));
-  PAWL_ASSIGN_OR_RETURN(const Stream difference,
-                        EncodeStream(difference_plain, {}));
-  PAWL_ASSIGN_OR_RETURN(const Stream literal, EncodeStream(streams.literal, before));
+// What add and mix operations take in a frame.
+struct StreamEncoder::Changes {
+  Stream control;
+  Stream difference;
   CodedStream mixed;
-  if (split != nullptr) {
-    mixed = {CodecId::kContextMixing, split->mixed_plain_bytes, split->mixed};
+
+  std::uint64_t coded_bytes() const {
+    return control.header.coded.size() + difference.header.coded.size() + mixed.coded.size();
   }
-  EncodedFrame frame;
-  frame.memory_bytes = kDecoderBaseBytes + streams.recipe_memory_bytes;
-  if (split != nullptr) frame.memory_bytes += MixedStreamReader::kMemoryBytes;
-  // The recipe is decoded before the others are, and what that takes is free again then: less than
-  // what its tables take.
-  for (const Stream* part : {&control, &difference, &literal}) {
-    // The decoder's own reckoning, so that the two cannot drift apart.
-    PAWL_ASSIGN_OR_RETURN(const PlainStream plain, PlainStream::Open(part->header));
-    frame.memory_bytes += plain.memory_bytes();
-  }
-  frame.payload =
-      JoinPayload({recipe.header, control.header, difference.header, mixed, literal.header});
-  return frame;
+};
+
+Result<StreamEncoder::Changes> StreamEncoder::EncodeChanges(ByteView control, ByteView difference) {
+  Changes changes;
+  PAWL_ASSIGN_OR_RETURN(changes.control, EncodeStream(control, {}));
+  PAWL_ASSIGN_OR_RETURN(changes.difference, EncodeStream(difference, {}));
+  return changes;
+}
+
+// `split` is borrowed.
+Result<StreamEncoder::Changes> StreamEncoder::EncodeChanges(
+    const PlainStreams& streams, const std::optional<MixedSplit>& split) {
+  if (!split) return EncodeChanges(streams.control, streams.difference);
+  PAWL_ASSIGN_OR_RETURN(Changes mixed, EncodeChanges(split->control, split->difference));
+  mixed.mixed = {CodecId::kContextMixing, split->mixed_plain_bytes, split->mixed};
+  if (streams.difference.size() > kTryBothBytes) return mixed;
+  PAWL_ASSIGN_OR_RETURN(Changes plain, EncodeChanges(streams.control, streams.difference));
+  const bool worth =
+      mixed.coded_bytes() < plain.coded_bytes() &&
+      split->decoded_bits <=
+          (plain.coded_bytes() - mixed.coded_bytes()) * choice_.bits_per_saved_byte;
+  return worth ? std::move(mixed) : std::move(plain);
 }
 
 Result<EncodedFrame> StreamEncoder::Encode(const PlainStreams& streams, ByteView before) {
@@ -132,15 +138,22 @@ Result<EncodedFrame> StreamEncoder::Encode(const PlainStreams& streams, ByteView
   if (choice_.context_mixing && streams.difference.size() >= kWorthAModel) {
     PAWL_ASSIGN_OR_RETURN(split, SplitDifference(streams, choice_.bits_per_saved_byte));
   }
-  if (!split) return EncodeParts(streams, nullptr, before);
-  PAWL_ASSIGN_OR_RETURN(EncodedFrame frame, EncodeParts(streams, &*split, before));
-  if (streams.difference.size() > kTryBothBytes) return frame;
-  PAWL_ASSIGN_OR_RETURN(EncodedFrame unmixed, EncodeParts(streams, nullptr, before));
-  const std::size_t size = frame.payload.size();
-  const bool worth =
-      size < unmixed.payload.size() &&
-      split->decoded_bits <= (unmixed.payload.size() - size) * choice_.bits_per_saved_byte;
-  return worth ? std::move(frame) : std::move(unmixed);
+  PAWL_ASSIGN_OR_RETURN(const Changes changes, EncodeChanges(streams, split));
+  PAWL_ASSIGN_OR_RETURN(const Stream recipe, EncodeStream(streams.recipe, {}));
+  PAWL_ASSIGN_OR_RETURN(const Stream literal, EncodeStream(streams.literal, before));
+  EncodedFrame frame;
+  frame.memory_bytes = kDecoderBaseBytes + streams.recipe_memory_bytes;
+  if (changes.mixed.plain_bytes != 0) frame.memory_bytes += MixedStreamReader::kMemoryBytes;
+  // The recipe is decoded before the others are, and what that takes is free again then: less than
+  // what its tables take.
+  for (const Stream* part : {&changes.control, &changes.difference, &literal}) {
+    // The decoder's own reckoning, so that the two cannot drift apart.
+    PAWL_ASSIGN_OR_RETURN(const PlainStream plain, PlainStream::Open(part->header));
+    frame.memory_bytes += plain.memory_bytes();
+  }
+  frame.payload = JoinPayload({recipe.header, changes.control.header, changes.difference.header,
+                               changes.mixed, literal.header});
+  return frame;
 }
 
 std::vector<Codec> CodecsOf(const CodecChoice& choice) {

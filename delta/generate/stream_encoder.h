@@ -6,18 +6,18 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
 #include "delta/apply/head.h"
 #include "delta/generate/frame_encoder.h"
+#include "delta/generate/mixed_split.h"
 
 struct ZSTD_CCtx_s;
 
 namespace pawl::delta {
-
-struct MixedSplit;
 
 struct EncodedFrame {
   Bytes payload;
@@ -51,9 +51,11 @@ class StreamEncoder {
   Result<Stream> EncodeStream(ByteView plain, ByteView before);
   Status TryZstd(ByteView plain, ByteView before, Stream& best);
   Status TryLzma(ByteView plain, Stream& best);
-  // `split`: null for the streams as they are.
-  Result<EncodedFrame> EncodeParts(const PlainStreams& streams, const MixedSplit* split,
-                                   ByteView before);
+  struct Changes;
+  Result<Changes> EncodeChanges(ByteView control, ByteView difference);
+  // `split`: none for the streams as they are.
+  Result<Changes> EncodeChanges(const PlainStreams& streams,
+                                const std::optional<MixedSplit>& split);
   struct Free {
     void operator()(ZSTD_CCtx_s* context) const;
   };

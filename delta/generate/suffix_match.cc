@@ -19,6 +19,7 @@ constexpr std::size_t kMaxStep = 16;
 constexpr std::size_t kMinGain = 16;
 // Shorter matches are not worth remembering: most are chance.
 constexpr std::size_t kMinRemembered = 12;
+constexpr std::size_t kFirstMatches = 64;
 
 // A place of the old text that is held against a place of the new text.
 struct Alignment {
@@ -92,7 +93,10 @@ class Scanner {
   }
 
   void Remember(const Overlay& match) {
-    if (match.length < kMinRemembered) return;
+    if (!task_.remember || match.length < kMinRemembered) return;
+    // Content in which nearly every byte begins another match would take more than its matches are
+    // worth, in memory and in the time to follow each of them back.
+    if (found_.matches.size() > match.text / kBytesPerMatch + kFirstMatches) return;
     const std::size_t shift = match.old - match.text;
     if (alignment_ && shift == alignment_->old - alignment_->text) return;
     if (!found_.matches.empty()) {

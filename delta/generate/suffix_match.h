@@ -2,8 +2,8 @@
 #pragma once
 
 // Layer 3, first step: what may be similar. Percival's scan ("Matching with Mismatches and Assorted
-// Applications", 2006; bsdiff 4) over a suffix index, with a bound on the work for data that matches
-// nothing.
+// Applications", 2006; bsdiff 4) over a suffix index, with a bound on the work for data that
+// matches nothing.
 // Internal to delta/generate.
 
 #include <optional>
@@ -22,6 +22,7 @@ struct ScanTask {
   std::optional<std::uint64_t> source_before;  // the end of it
   std::optional<std::uint64_t> source_behind;  // the begin of it
   std::size_t stride = 1;  // bytes from one search to the next
+  bool remember = false;   // Scan::matches too
 };
 
 // A part of the new text laid on the old text; it stays in one segment of that.
@@ -31,9 +32,13 @@ struct Overlay {
   std::size_t length = 0;
 };
 
+inline constexpr std::size_t kBytesPerMatch = 8;
+
 struct Scan {
   std::vector<Overlay> laid;     // by Percival's rule; in order, apart
-  std::vector<Overlay> matches;  // that were seen on the way, taken by that rule or not
+  // That were seen on the way, taken by that rule or not: at most one for kBytesPerMatch bytes of
+  // text, and a few more.
+  std::vector<Overlay> matches;
 };
 
 // Scans the text of `task`. REQUIRES: `index` was built on `old_text`.

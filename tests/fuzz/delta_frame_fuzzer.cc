@@ -36,7 +36,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (with_source) head.source = ImageIdentity{source.size(), {}};
   head.target.bytes = kTargets[data[0] >> 1 & 7];
   head.memory_bytes = 32U << 20;
-  head.codecs = {{CodecId::kZstd, 1, 0}};
+  head.codecs = {
+      {CodecId::kZstd, 1, 0}, {CodecId::kLzma, 1, 0}, {CodecId::kContextMixing, 1, 0}};
   head.transforms = transforms;
   Frame frame;
   frame.unit_count = static_cast<std::uint32_t>((head.target.bytes + head.UnitBytes() - 1) /

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "delta/apply/recipe.h"
+#include "delta/generate/mixed_encoder.h"
 #include "tests/fuzz/delta_fuzz_source.h"
 #include "tests/unit/delta/delta_test_util.h"
 
@@ -36,6 +37,28 @@ Bytes RecipePayload(std::uint64_t target_bytes) {
                        {}, {}, EncodeRecipe(recipe));
 }
 
+// A frame with a mixed stream over the fuzzer's source, and a literal stream in LZMA2.
+Result<Bytes> MixedPayload(std::size_t target_bytes) {
+  constexpr std::size_t kMixed = 2000;
+  const Bytes source = testing_source::Make();
+  const std::size_t begin = source.size() - kMixed;
+  const Operation mix{OperationKind::kMix, kMixed, begin, false};
+  PlainStreams streams;
+  streams.control = Control({{OperationKind::kAdd, kMixed, begin, false}});
+  streams.old.assign(source.begin() + static_cast<std::ptrdiff_t>(begin), source.end());
+  for (std::size_t i = 0; i < kMixed; ++i) {
+    streams.difference.push_back(static_cast<std::uint8_t>(i % 17 == 0 ? i % 5 : 0));
+  }
+  PAWL_ASSIGN_OR_RETURN(const std::vector<Addition> additions, AdditionsOf(streams));
+  const Bytes mixed = EncodeMixed(streams, additions, Machine::kX86).coded;
+  const std::size_t literal_bytes = target_bytes - kMixed;
+  const Bytes literal = LzmaStream(Bytes(literal_bytes, 'l'), 12);
+  const Bytes control = Control({mix, {OperationKind::kLiteral, literal_bytes}});
+  return JoinStreams({CodecId::kStored, control.size(), control}, {},
+                     {CodecId::kLzma, literal_bytes, literal},
+                     {CodecId::kContextMixing, kMixed, mixed});
+}
+
 Status WriteSeeds(const std::string& heads, const std::string& frames) {
   for (const std::string& folder : {heads, frames}) PAWL_TRY(MakeDirectories(folder));
   std::mt19937_64 random(5);
@@ -63,7 +86,11 @@ Status WriteSeeds(const std::string& heads, const std::string& frames) {
   Bytes recoded = {1};
   const Bytes payload = RecipePayload(4396);  // the fuzzer's first length
   recoded.insert(recoded.end(), payload.begin(), payload.end());
-  return AtomicWriteFile(JoinPath(frames, "seed-recipe"), recoded);
+  PAWL_TRY(AtomicWriteFile(JoinPath(frames, "seed-recipe"), recoded));
+  Bytes mixed = {1};
+  PAWL_ASSIGN_OR_RETURN(const Bytes mixed_payload, MixedPayload(4396));
+  mixed.insert(mixed.end(), mixed_payload.begin(), mixed_payload.end());
+  return AtomicWriteFile(JoinPath(frames, "seed-mixed"), mixed);
 }
 
 }  // namespace

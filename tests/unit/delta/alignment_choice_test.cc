@@ -15,20 +15,29 @@ namespace {
 
 using testing::RandomContent;
 
-// Old bytes with one segment, and what the scan and the choice make of new ones.
+ScanTask TaskOf(const Bytes& text) {
+  ScanTask task;
+  task.text = text;
+  return task;
+}
+
+// What the scan and the choice make of new bytes.
 class AlignmentChoiceTest : public ::testing::Test {
  protected:
+  // All of the old image is one segment.
   Pieces Choose(const Bytes& old_image, const Bytes& text) {
+    return Choose(old_image, {{0, old_image.size()}}, TaskOf(text));
+  }
+  Pieces Choose(const Bytes& old_image, const std::vector<Range>& segments, ScanTask task) {
     MemoryReader reader(old_image);
-    auto old_text = OldText::Load(reader, {{0, old_image.size()}});
+    auto old_text = OldText::Load(reader, segments);
     auto index = SuffixIndex::Build(old_text->bytes());
-    ScanTask task;
-    task.text = text;
+    task.remember = true;
     const Scan scan = ScanSimilar(*old_text, *index, task);
     CodingCosts costs;
     for (const Overlay& overlay : scan.laid) {
-      costs.LearnDifference(ByteView(old_image).subspan(overlay.old, overlay.length), overlay.old,
-                            ByteView(text).subspan(overlay.text, overlay.length), overlay.text);
+      costs.LearnDifference(old_text->bytes().subspan(overlay.old, overlay.length), overlay.old,
+                            task.text.subspan(overlay.text, overlay.length), overlay.text);
     }
     costs.FinishLearning();
     return ChooseAlignments(*old_text, costs, task, scan);
@@ -80,6 +89,75 @@ TEST_F(AlignmentChoiceTest, BytesLikeNothingStayLiteral) {
   const Bytes old_image = RandomContent(random, 20000);
   EXPECT_TRUE(Choose(old_image, RandomContent(random, 20000)).empty());
   EXPECT_TRUE(Choose({}, old_image).empty());
+}
+
+// Parts of the old image that follow each other in the sorted text do not in the image.
+TEST_F(AlignmentChoiceTest, NoPieceGoesOverTheEndOfASegment) {
+  std::mt19937_64 random(26);
+  const Bytes old_image = RandomContent(random, 90000);
+  const std::vector<Range> segments = {{0, 30000}, {60000, 30000}};
+  Bytes text(old_image.begin() + 10000, old_image.begin() + 30000);
+  text.insert(text.end(), old_image.begin() + 60000, old_image.begin() + 80000);
+  const Pieces pieces = Choose(old_image, segments, TaskOf(text));
+  ASSERT_EQ(pieces.size(), 2U);
+  EXPECT_EQ(pieces[0].source, 10000U);
+  EXPECT_EQ(pieces[0].length, 20000U);
+  EXPECT_EQ(pieces[1].source, 60000U);
+  EXPECT_EQ(pieces[1].length, 20000U);
+}
+
+// Between two matches the same alignment holds, though no search would find it: every eighth byte
+// has changed.
+TEST_F(AlignmentChoiceTest, AlignmentsOfTheNeighboursAreTriedWithoutAMatch) {
+  std::mt19937_64 random(27);
+  const Bytes old_image = RandomContent(random, 20000);
+  Bytes text(old_image.begin() + 5000, old_image.begin() + 5400);
+  for (std::size_t i = 0; i < text.size(); i += 8) text[i] ^= 0x55;
+  const std::vector<Range> segments = {{0, old_image.size()}};
+  EXPECT_TRUE(Choose(old_image, segments, TaskOf(text)).empty());
+  for (const bool before : {true, false}) {
+    ScanTask task = TaskOf(text);
+    (before ? task.source_before : task.source_behind) = before ? 5000 : 5400;
+    const Pieces pieces = Choose(old_image, segments, task);
+    ASSERT_EQ(pieces.size(), 1U) << before;
+    EXPECT_EQ(pieces[0].source - pieces[0].target, 5000U);
+    EXPECT_GE(pieces[0].length, text.size() - 16);
+  }
+}
+
+TEST_F(AlignmentChoiceTest, NeighboursAtTheEndsOfTheOldImageAreNoPlaces) {
+  std::mt19937_64 random(28);
+  const Bytes old_image = RandomContent(random, 2000);
+  const Bytes text = RandomContent(random, 500);
+  ScanTask task = TaskOf(text);
+  task.source_before = old_image.size();
+  task.source_behind = 0;
+  EXPECT_TRUE(Choose(old_image, {{0, old_image.size()}}, task).empty());
+}
+
+// Words of a small dictionary in any order: nearly every byte begins another match.
+TEST(ScanTest, RemembersOneMatchForSoManyBytes) {
+  std::mt19937_64 random(29);
+  const Bytes words = RandomContent(random, 64 * 16);
+  const auto shuffled = [&] {
+    Bytes text;
+    for (int i = 0; i < 4000; ++i) {
+      const auto word = words.begin() + static_cast<std::ptrdiff_t>(random() % 64 * 16);
+      text.insert(text.end(), word, word + 13);
+    }
+    return text;
+  };
+  const Bytes old_image = shuffled();
+  const Bytes text = shuffled();
+  MemoryReader reader(old_image);
+  auto old_text = OldText::Load(reader, {{0, old_image.size()}});
+  auto index = SuffixIndex::Build(old_text->bytes());
+  ScanTask task = TaskOf(text);
+  EXPECT_TRUE(ScanSimilar(*old_text, *index, task).matches.empty());
+  task.remember = true;
+  const std::size_t remembered = ScanSimilar(*old_text, *index, task).matches.size();
+  EXPECT_GT(remembered, 100U);
+  EXPECT_LE(remembered, text.size() / kBytesPerMatch + 100);
 }
 
 TEST(CodingCostsTest, AWordThatChangesAsOthersDidIsCheap) {

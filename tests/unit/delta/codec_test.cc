@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Streams in LZMA2 and by context mixing.
 #include <gtest/gtest.h>
-#include <lzma.h>
 
 #include <array>
 #include <cmath>
@@ -22,25 +21,13 @@ namespace {
 using testing::CollectingSink;
 using testing::Control;
 using testing::FromText;
+using testing::LzmaStream;
+using testing::MakeMovedCode;
+using testing::MovedCode;
+using testing::SetWord;
 using enum OperationKind;
 
 constexpr std::uint64_t kMemory = 64ULL << 20;
-
-Bytes LzmaStream(ByteView plain, unsigned log) {
-  lzma_options_lzma options = {};
-  lzma_lzma_preset(&options, 6);
-  options.dict_size = 1U << log;
-  const std::array<lzma_filter, 2> filters = {
-      {{LZMA_FILTER_LZMA2, &options}, {LZMA_VLI_UNKNOWN, nullptr}}};
-  Bytes coded(plain.size() + 4096);
-  coded[0] = static_cast<std::uint8_t>(log);
-  std::size_t size = 1;
-  EXPECT_EQ(lzma_raw_buffer_encode(filters.data(), nullptr, plain.data(), plain.size(),
-                                   coded.data(), &size, coded.size()),
-            LZMA_OK);
-  coded.resize(size);
-  return coded;
-}
 
 // Reads a whole stream; what went wrong, if anything.
 std::optional<ErrorCode> ReadStream(CodecId codec, const Bytes& coded, std::uint64_t plain_bytes,
@@ -110,25 +97,6 @@ TEST(ContextMixingTest, StretchIsTheInverseOfSquash) {
   }
 }
 
-// Machine code as x86-64 has it: calls among other instructions.
-struct Code {
-  Bytes bytes;
-  std::vector<std::size_t> calls;  // where their operands lie
-};
-Code MakeCode(std::mt19937_64& random, std::size_t size) {
-  Code code;
-  code.bytes = testing::RandomContent(random, size);
-  for (auto& byte : code.bytes) byte &= 0x7F;  // none looks like a call
-  for (std::size_t at = 20; at + 20 < size; at += 9 + random() % 20) {
-    code.bytes[at] = 0xE8;
-    code.calls.push_back(at + 1);
-  }
-  return code;
-}
-void SetWord(Bytes& bytes, std::size_t at, std::uint32_t word) {
-  for (std::size_t i = 0; i < 4; ++i) bytes[at + i] = static_cast<std::uint8_t>(word >> 8 * i);
-}
-
 // All of a new image laid on the old one at the same place.
 PlainStreams Overlay(const Bytes& old_image, const Bytes& new_image, std::uint64_t source) {
   PlainStreams streams;
@@ -178,21 +146,12 @@ TEST(DifferenceModelTest, DecodesWhatItEncoded) {
 
 TEST(DifferenceModelTest, CallsToMovedCodeCostAlmostNothing) {
   std::mt19937_64 random(8);
-  const Code code = MakeCode(random, 60000);
-  Bytes old_image = code.bytes;
-  Bytes new_image = code.bytes;
-  // Ten functions outside, each moved by its own distance.
-  for (const std::size_t call : code.calls) {
-    const auto function = static_cast<std::uint32_t>(random() % 10);
-    const auto to = 100000U + 5000U * function - static_cast<std::uint32_t>(call);
-    SetWord(old_image, call, to);
-    SetWord(new_image, call, to + 1000U + 77U * function);
-  }
-  const Bytes coded = Mix(Overlay(old_image, new_image, 0));
+  const MovedCode code = MakeMovedCode(random, 60000);
+  const Bytes coded = Mix(Overlay(code.old_image, code.new_image, 0));
   ASSERT_FALSE(coded.empty());
   EXPECT_EQ(coded.front(), static_cast<std::uint8_t>(Machine::kX86));
-  EXPECT_LT(coded.size(), code.calls.size() / 8) << code.calls.size() << " calls";
-  EXPECT_TRUE(Decode(coded, old_image, 0) == new_image);
+  EXPECT_LT(coded.size(), code.calls / 8) << code.calls << " calls";
+  EXPECT_TRUE(Decode(coded, code.old_image, 0) == code.new_image);
 }
 
 TEST(DifferenceModelTest, BranchesOfArm64AreFollowed) {
@@ -358,48 +317,106 @@ TEST_F(MixedStreamTest, MemoryIsReckonedBeforeDecoding) {  // C-24
   EXPECT_EQ(status.error().code(), ErrorCode::kMemoryLimit);
 }
 
-// Calls to a few functions that moved, and behind them a table of which every byte changed.
-TEST(MixedSplitTest, MixesMovedCodeAndAddsWhatNoModelExpects) {
-  std::mt19937_64 random(13);
-  const Code code = MakeCode(random, 120000);
-  Bytes old_image = code.bytes;
-  Bytes new_image = code.bytes;
-  for (const std::size_t call : code.calls) {
-    const auto function = static_cast<std::uint32_t>(random() % 10);
-    const auto to = 200000U + 5000U * function - static_cast<std::uint32_t>(call);
-    SetWord(old_image, call, to);
-    SetWord(new_image, call, to + 1000U + 77U * function);
+// Code that moved, and behind it bytes of which nearly all have changed.
+class MixedSplitTest : public ::testing::Test {
+ protected:
+  MixedSplitTest() {
+    MovedCode code = MakeMovedCode(random_, kPart);
+    calls_ = code.calls;
+    old_image_ = std::move(code.old_image);
+    new_image_ = std::move(code.new_image);
+    for (Bytes* image : {&old_image_, &new_image_}) {
+      const Bytes noise = testing::RandomContent(random_, kPart);
+      image->insert(image->end(), noise.begin(), noise.end());
+    }
   }
-  for (int i = 0; i < 120000; ++i) {
-    old_image.push_back(static_cast<std::uint8_t>(random()));
-    new_image.push_back(static_cast<std::uint8_t>(random()));
+  static std::vector<Operation> Operations(const Bytes& control) {
+    std::vector<Operation> operations;
+    ByteReader in(control);
+    while (!in.done()) operations.push_back(ReadOperation(in).value());
+    return operations;
   }
-  const PlainStreams streams = Overlay(old_image, new_image, 0);
+
+  static constexpr std::uint32_t kPart = 120000;
+  std::mt19937_64 random_{13};
+  Bytes old_image_;
+  Bytes new_image_;
+  std::size_t calls_ = 0;
+};
+
+TEST_F(MixedSplitTest, MixesMovedCodeAndAddsWhatNoModelExpects) {
+  const PlainStreams streams = Overlay(old_image_, new_image_, 0);
   const auto split = SplitDifference(streams, 24);
   ASSERT_TRUE(split.has_value() && split->has_value());
-  EXPECT_NEAR(static_cast<double>((*split)->mixed_plain_bytes), 120000.0, 8192.0);
-  EXPECT_EQ((*split)->mixed_plain_bytes + (*split)->difference.size(), old_image.size());
-  EXPECT_LT((*split)->mixed.size(), code.calls.size() / 4);
-  ByteReader in((*split)->control);
-  const auto first = ReadOperation(in);
-  const auto second = ReadOperation(in);
-  ASSERT_TRUE(first.has_value() && second.has_value() && in.done());
-  EXPECT_EQ(first->kind, kMix);
-  EXPECT_EQ(second->kind, kAdd);
+  EXPECT_NEAR(static_cast<double>((*split)->mixed_plain_bytes), kPart, 8192.0);
+  EXPECT_EQ((*split)->mixed_plain_bytes + (*split)->difference.size(), old_image_.size());
+  EXPECT_LT((*split)->mixed.size(), calls_ / 4);
+  const std::vector<Operation> operations = Operations((*split)->control);
+  ASSERT_EQ(operations.size(), 2U);
+  EXPECT_EQ(operations[0].kind, kMix);
+  EXPECT_EQ(operations[1].kind, kAdd);
 }
 
-TEST(MixedSplitTest, WhatDecodesInNoTimeIsNotMixed) {
-  std::mt19937_64 random(14);
-  const Bytes old_image = testing::RandomContent(random, 50000);
-  const Bytes new_image = testing::RandomContent(random, 50000);
-  const auto split = SplitDifference(Overlay(old_image, new_image, 0), 24);
-  ASSERT_TRUE(split.has_value());
-  EXPECT_FALSE(split->has_value());
+// One operation becomes two; those around it, and where they read, stay as they were.
+TEST_F(MixedSplitTest, OperationsAroundASplitKeepTheirPlaces) {
+  PlainStreams streams = Overlay(old_image_, new_image_, 0);
+  const std::uint64_t size = old_image_.size();
+  streams.control = Control({{kCopy, 10, 7}, {kAdd, size, 17, true}, {kLiteral, 5},
+                             {kCopy, 9, size - 3, true}, {kZero, 4}});
+  streams.literal = FromText("lorem");
+  const auto split = SplitDifference(streams, 24);
+  ASSERT_TRUE(split.has_value() && split->has_value());
+  const std::vector<Operation> operations = Operations((*split)->control);
+  ASSERT_EQ(operations.size(), 6U);
+  EXPECT_EQ(operations[1].kind, kMix);
+  EXPECT_TRUE(operations[1].backward);
+  EXPECT_EQ(operations[1].distance, 17U);
+  EXPECT_EQ(operations[2].kind, kAdd);
+  EXPECT_FALSE(operations[2].backward);
+  EXPECT_EQ(operations[2].distance, 0U);
+  EXPECT_EQ(operations[1].length + operations[2].length, size);
+  SourceCursor cursor(size);
+  ASSERT_TRUE(cursor.Advance(operations[0]).has_value());
+  EXPECT_EQ(cursor.Advance(operations[1]).value(), 0U);
+  EXPECT_EQ(cursor.Advance(operations[2]).value(), operations[1].length);
+  EXPECT_EQ(operations[3].kind, kLiteral);
+  EXPECT_EQ(cursor.Advance(operations[4]).value(), 3U);
+  EXPECT_EQ(operations[5].kind, kZero);
+}
+
+TEST_F(MixedSplitTest, WhatDecodingMayCostDecides) {
+  // Changes at every tenth byte: the model gains by them, at some bits for each byte saved.
+  Bytes new_image = old_image_;
+  for (std::size_t i = 0; i < new_image.size(); i += 10) {
+    new_image[i] = static_cast<std::uint8_t>(new_image[i] + random_() % 3);
+  }
+  const PlainStreams streams = Overlay(old_image_, new_image, 0);
+  const auto mixed_bytes = [&](std::uint64_t bits_per_saved_byte) {
+    const auto split = SplitDifference(streams, bits_per_saved_byte);
+    EXPECT_TRUE(split.has_value());
+    return split.has_value() && split->has_value() ? (*split)->mixed_plain_bytes : 0;
+  };
+  EXPECT_EQ(mixed_bytes(1), 0U);
+  EXPECT_EQ(mixed_bytes(1'000'000), old_image_.size());
+}
+
+TEST_F(MixedSplitTest, ControlStreamsStayWithinTheLimitOfTheFormat) {  // C-14
+  PlainStreams streams = Overlay(old_image_, new_image_, 0);
+  const Bytes byte = Control({{kZero, 1}});
+  ASSERT_EQ(byte.size(), 1U);
+  for (const bool fits : {true, false}) {
+    Bytes control = Control({{kAdd, old_image_.size(), 0, false}});
+    control.resize(static_cast<std::size_t>(kMaxControlBytes) - (fits ? 100 : 1), byte[0]);
+    streams.control = control;
+    const auto split = SplitDifference(streams, 24);
+    ASSERT_TRUE(split.has_value());
+    EXPECT_EQ(split->has_value(), fits);
+  }
 }
 
 TEST(MixedEncoderTest, BestEffortMakesContainersThatTheDecoderTakes) {
   std::mt19937_64 random(12);
-  const Code code = MakeCode(random, kChunkBytes + 5000);
+  const testing::Code code = testing::MakeCode(random, kChunkBytes + 5000);
   Bytes new_image = code.bytes;
   for (const std::size_t call : code.calls) {
     for (std::size_t i = 0; i < 2; ++i) new_image[call + i] ^= static_cast<std::uint8_t>(i + 1);

@@ -2,6 +2,7 @@
 #include "tests/unit/delta/delta_test_util.h"
 
 #include <gtest/gtest.h>
+#include <lzma.h>
 #include <zstd.h>
 
 #include "delta/apply/block_codec.h"
@@ -147,10 +148,52 @@ Bytes ZstdFrame(ByteView plain, int window_log, bool content_size) {
   return coded;
 }
 
+Bytes LzmaStream(ByteView plain, unsigned log) {
+  lzma_options_lzma options = {};
+  lzma_lzma_preset(&options, 6);
+  options.dict_size = 1U << log;
+  const std::array<lzma_filter, 2> filters = {
+      {{LZMA_FILTER_LZMA2, &options}, {LZMA_VLI_UNKNOWN, nullptr}}};
+  Bytes coded(plain.size() + 4096);
+  coded[0] = static_cast<std::uint8_t>(log);
+  std::size_t size = 1;
+  EXPECT_EQ(lzma_raw_buffer_encode(filters.data(), nullptr, plain.data(), plain.size(),
+                                   coded.data(), &size, coded.size()),
+            LZMA_OK);
+  coded.resize(size);
+  return coded;
+}
+
 Bytes RandomContent(std::mt19937_64& random, std::size_t size) {
   Bytes bytes(size);
   for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random());
   return bytes;
+}
+
+Code MakeCode(std::mt19937_64& random, std::size_t size) {
+  Code code;
+  code.bytes = RandomContent(random, size);
+  for (auto& byte : code.bytes) byte &= 0x7F;  // none looks like a call
+  for (std::size_t at = 20; at + 20 < size; at += 9 + random() % 20) {
+    code.bytes[at] = 0xE8;
+    code.calls.push_back(at + 1);
+  }
+  return code;
+}
+void SetWord(Bytes& bytes, std::size_t at, std::uint32_t word) {
+  for (std::size_t i = 0; i < 4; ++i) bytes[at + i] = static_cast<std::uint8_t>(word >> 8 * i);
+}
+
+MovedCode MakeMovedCode(std::mt19937_64& random, std::uint32_t size) {
+  const Code code = MakeCode(random, size);
+  MovedCode moved{code.bytes, code.bytes, code.calls.size()};
+  for (const std::size_t call : code.calls) {
+    const auto function = static_cast<std::uint32_t>(random() % 10);
+    const std::uint32_t to = 2 * size + 5000U * function - static_cast<std::uint32_t>(call);
+    SetWord(moved.old_image, call, to);
+    SetWord(moved.new_image, call, to + 1000U + 77U * function);
+  }
+  return moved;
 }
 
 Bytes FromText(std::string_view text) {

@@ -73,10 +73,29 @@ Bytes Control(const std::vector<Operation>& operations);
 // `plain` as a zstd frame with the given window, as zstd would make it.
 Bytes ZstdFrame(ByteView plain, int window_log = 20, bool content_size = true);
 
+// `plain` in codec 2 with a dictionary of 2^log bytes.
+Bytes LzmaStream(ByteView plain, unsigned log);
+
 // What the transform makes of `plain`.
 Bytes EncodeWith(const Transform& transform, const Bytes& plain);
 
 Bytes RandomContent(std::mt19937_64& random, std::size_t size);
+
+// Machine code as x86-64 has it: calls among other instructions.
+struct Code {
+  Bytes bytes;
+  std::vector<std::size_t> calls;  // where their operands lie
+};
+Code MakeCode(std::mt19937_64& random, std::size_t size);
+// Code whose calls go to ten functions behind it, each of which has moved by its own distance.
+struct MovedCode {
+  Bytes old_image;
+  Bytes new_image;
+  std::size_t calls = 0;
+};
+MovedCode MakeMovedCode(std::mt19937_64& random, std::uint32_t size);
+void SetWord(Bytes& bytes, std::size_t at, std::uint32_t word);
+
 Bytes FromText(std::string_view text);
 
 }  // namespace pawl::delta::testing

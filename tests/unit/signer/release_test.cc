@@ -97,7 +97,7 @@ TEST_F(ReleaseTest, AnImageThatCannotSayWhatItIsIsRefused) {
 }
 
 TEST_F(ReleaseTest, AnExt4ImageSaysItselfWhatItIs) {
-  if (!std::filesystem::exists("/usr/sbin/mkfs.ext4")) GTEST_SKIP() << "mkfs.ext4 is not installed";
+  ASSERT_TRUE(std::filesystem::exists("/usr/sbin/mkfs.ext4")) << "tools/setup installs it";
   const std::string tree = directory_.Path("tree");
   const std::string image = directory_.Path("root.ext4");
   WriteText(tree + "/usr/lib/pawl/release",
